@@ -1,0 +1,32 @@
+// Runs a plan over a batch: images -> maps, layer by layer -> what the caller asked for.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "plan.hpp"
+#include "tensor.hpp"
+
+namespace lenet_fast {
+
+// Where the output of one layer goes: [images][maps][height][width] float32.
+struct Tap {
+  std::size_t layer;
+  float* data;
+};
+
+// What is wanted of a run; null or empty: not wanted. Everything is owned and sized by the caller.
+struct Outputs {
+  std::span<const Tap> taps;
+  std::int64_t* labels = nullptr;        // [images]: the smallest distance or the largest score, the first of equals
+  float* probabilities = nullptr;        // [images][classes]: softmax of scores, or of negated distances
+  bool has_rubbish = false;              // equation 9's rubbish class takes part in the softmax
+  float rubbish = 0;                     // with this distance, negated (or score)
+};
+
+// Computes the outputs on the calling thread and up to `threads` - 1 others. Deterministic: neither `threads` nor the
+// place of an image in the batch changes a bit of its outputs. Allocates nothing once every thread has its workspace.
+// The images must fit the plan: its channels, and its size or 4 pixels less in both directions (then centred).
+void run(const Plan& plan, const ImageView& images, const Outputs& outputs, int threads);
+
+}  // namespace lenet_fast

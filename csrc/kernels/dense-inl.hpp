@@ -1,0 +1,75 @@
+// Full connection and RBF distances over a block of images; both are a matrix times a batch with a step of their own.
+//
+// The micro-kernel computes kDenseTile outputs for all groups of the block at once. For each input it loads one vector
+// per group and broadcasts kDenseTile weights that lie side by side, so each weight serves every group and each input
+// value every output of the tile: 6 x 2 sums + 2 inputs + 1 weight = 15 of 16 registers, 12 x 2 + 2 + 1 = 27 of 32;
+// loads per multiply-add 8 / 12 and 14 / 24, where two load ports and two multiply-add ports allow 1.
+#pragma once
+
+namespace {
+
+constexpr int kDenseTile = simd::kRegisters == 32 ? 12 : 6;
+static_assert(kDenseTile * kBlockVectors + kBlockVectors + 1 <= simd::kRegisters);
+
+struct MultiplyAdd {
+  static Vec step(Vec x, Vec w, Vec sum) { return simd::fma(x, w, sum); }
+};
+
+struct SquaredDistance {
+  static Vec step(Vec x, Vec w, Vec sum) {
+    const Vec d = simd::sub(x, w);
+    return simd::fma(d, d, sum);
+  }
+};
+
+// `bias` may be null: then the sums start at zero.
+template <class Operation, int kVectors>
+inline void dense_tile(const float* input, std::ptrdiff_t input_stride, int inputs, const float* weight,
+                       const float* bias, float* output, std::ptrdiff_t output_stride) {
+  Vec sums[kDenseTile][kVectors];
+  for (int m = 0; m < kDenseTile; ++m)
+    for (Vec& sum : sums[m]) sum = simd::broadcast(bias ? bias[m] : 0.0f);
+
+  for (int j = 0; j < inputs; ++j, input += simd::kLanes, weight += kDenseTile) {
+    Vec x[kVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) x[v] = simd::load(input + v * input_stride);
+#pragma GCC unroll 12
+    for (int m = 0; m < kDenseTile; ++m) {
+      const Vec w = simd::broadcast(weight[m]);
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) sums[m][v] = Operation::step(x[v], w, sums[m][v]);
+    }
+  }
+#pragma GCC unroll 12
+  for (int m = 0; m < kDenseTile; ++m)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) simd::store(output + v * output_stride + m * simd::kLanes, sums[m][v]);
+}
+
+template <class Operation, int kVectors, class Layer>
+inline void dense_layer(const Layer& layer, const float* bias) {
+  for (int m = 0; m < layer.outputs; m += kDenseTile)
+    dense_tile<Operation, kVectors>(layer.input, layer.input_stride, layer.inputs,
+                                    layer.weight + static_cast<std::ptrdiff_t>(m) * layer.inputs, bias ? bias + m : nullptr,
+                                    layer.output + m * simd::kLanes, layer.output_stride);
+}
+
+template <class Operation, class Layer>
+inline void over_block(const Layer& layer, const float* bias) {
+  static_assert(kBlockVectors == 2, "a larger block needs a case of its own");
+  if (layer.vectors == 2)
+    dense_layer<Operation, 2>(layer, bias);
+  else
+    dense_layer<Operation, 1>(layer, bias);
+}
+
+void dense(const Dense& layer) {
+  over_block<MultiplyAdd>(layer, layer.bias);
+  for (int v = 0; v < layer.vectors; ++v)
+    activate_vectors(layer.activation, layer.output + v * layer.output_stride, layer.outputs);
+}
+
+void rbf(const RBF& layer) { over_block<SquaredDistance>(layer, nullptr); }
+
+}  // namespace

@@ -1,0 +1,22 @@
+// One instruction set's kernels. Compiled once per set, with LENET_FAST_SIMD naming its header in simd/ and
+// LENET_FAST_TABLE the one symbol that leaves the object; everything else has internal linkage.
+#include "table.hpp"
+
+#include LENET_FAST_SIMD
+
+using namespace lenet_fast;           // a leaf of the program: nothing includes this file
+using namespace lenet_fast::kernels;
+
+#include "activation-inl.hpp"
+#include "subsample2x2-inl.hpp"
+// Each of the following uses what stands above it.
+#include "conv5x5-inl.hpp"
+#include "dense-inl.hpp"
+#include "pixels-inl.hpp"
+#include "softmax-inl.hpp"
+
+namespace lenet_fast::kernels {
+extern const Table LENET_FAST_TABLE;
+const Table LENET_FAST_TABLE = {simd::kName, simd::kLanes,   kDenseTile,
+                                ::load_pixels, ::conv5x5, ::subsample2x2, ::dense, ::rbf, ::softmax, ::activate, ::pixel_range};
+}  // namespace lenet_fast::kernels

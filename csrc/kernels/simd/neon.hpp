@@ -1,0 +1,34 @@
+// NEON on AArch64: four lanes, thirty-two registers.
+//
+// fmin and fmax treat NaN and signed zeros otherwise than x86, so min and max are a comparison and a selection here:
+// the second operand wins unless the first is strictly smaller (larger).
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace {
+namespace simd {
+
+using Vec = float32x4_t;
+constexpr const char* kName = "neon";
+constexpr int kLanes = 4;
+constexpr int kRegisters = 32;
+
+inline Vec load(const float* p) { return vld1q_f32(p); }
+inline void store(float* p, Vec v) { vst1q_f32(p, v); }
+inline Vec broadcast(float x) { return vdupq_n_f32(x); }
+inline Vec add(Vec a, Vec b) { return vaddq_f32(a, b); }
+inline Vec sub(Vec a, Vec b) { return vsubq_f32(a, b); }
+inline Vec mul(Vec a, Vec b) { return vmulq_f32(a, b); }
+inline Vec div(Vec a, Vec b) { return vdivq_f32(a, b); }
+inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+inline Vec min(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+inline Vec max(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+
+inline Vec low_bits_to_exponent(Vec v) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(v), 23)); }
+
+}  // namespace simd
+}  // namespace

@@ -1,0 +1,146 @@
+// The contract between the engine and the kernels: one table of functions per instruction set.
+//
+// Layout. Images are computed several at a time, one image per vector lane. Feature maps of `lanes` images lie as
+//
+//     [map][row][column][lane]      float32, every [lane] group aligned to kAlignment
+//
+// so a layer is scalar code over vectors: no edge is wasted, whatever its size, and a connection table skips whole
+// kernels. A block is one to kBlockVectors such groups; convolutions run over one group after the other, because one
+// group's maps fill the first-level cache; dense layers run over all groups of a block at once, because each weight
+// they load then serves every group.
+//
+// Duties. The plan packs weights as described at each structure and sizes every buffer; the caller owns all memory and
+// passes valid, non-overlapping pointers; a kernel allocates nothing, checks nothing and cannot fail.
+//
+// Arithmetic. Every output is one chain of fused multiply-adds in the order in which its structure names the operands,
+// so its bits depend neither on the instruction set nor on the lane, tile or block in which it is computed.
+//
+// This header is also included by the objects compiled for one instruction set: it holds plain data only, since an
+// inline function compiled there could be the copy that the linker keeps for every machine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lenet_fast {
+
+inline constexpr std::size_t kAlignment = 64;  // bytes: one cache line, the widest vector
+inline constexpr int kBlockVectors = 2;        // groups of `lanes` images in a block
+
+enum class Activation : int { identity, scaled_tanh, tanh, sigmoid, relu };
+enum class Pooling : int { trainable, average, max };
+enum class PixelType : int { uint8, float32 };
+
+namespace kernels {
+
+// Maps of one group of images; strides in floats.
+struct InputMaps {
+  const float* data;  // [map][row][column][lane]
+  std::ptrdiff_t map_stride, row_stride;
+};
+
+struct OutputMaps {
+  float* data;  // [map][row][column][lane]
+  std::ptrdiff_t map_stride, row_stride;
+};
+
+// 2x2 windows, stride 2: out = activation(bias + coefficient * ((a + b) + (c + d))), where a b are the upper pair, or
+// the maximum. Averaging is a coefficient of 1/4 and a bias of 0.
+struct Subsample2x2 {
+  Pooling pooling;
+  Activation activation;
+  const float* coefficient;  // [maps]; unused by max
+  const float* bias;         // [maps]; unused by max
+};
+
+// 5x5 valid convolution (cross-correlation), activation and, where `subsample` is given, subsampling.
+// Chain: bias; then for each connection of the map in order, kernel row, kernel column.
+struct Conv5x5 {
+  InputMaps input;              // rows and columns 4 larger than height and width
+  OutputMaps output;            // [maps][height][width], or half of both behind subsampling
+  int maps, height, width;      // of the convolution itself; even where it is subsampled
+  const int* first_connection;  // [maps + 1] index into the next two
+  const int* source;            // [connections] input map
+  const float* kernel;          // [connections][5][5]
+  const float* bias;            // [maps]
+  Activation activation;
+  const Subsample2x2* subsample;  // null: none
+  float* rows;                    // [2][width][lane] scratch
+};
+
+// Subsampling on its own: behind another subsampling, or first.
+struct Subsample {
+  InputMaps input;        // [maps][2 * height][2 * width] at least
+  OutputMaps output;      // [maps][height][width]
+  int maps, height, width;  // of the output
+  Subsample2x2 layer;
+};
+
+// Full connection over a block. Chain: bias; then inputs ascending.
+struct Dense {
+  const float* input;  // [vector][inputs][lane]
+  float* output;       // [vector][outputs][lane]
+  std::ptrdiff_t input_stride, output_stride;  // floats from one vector to the next
+  int vectors;                                 // 1 to kBlockVectors
+  int inputs, outputs;                         // outputs: a multiple of the table's dense_tile
+  const float* weight;                         // [outputs / dense_tile][inputs][dense_tile]
+  const float* bias;                           // [outputs]
+  Activation activation;
+};
+
+// Squared Euclidean distances over a block. Chain: zero; then inputs ascending, fma(d, d, sum) with d = x - w.
+struct RBF {
+  const float* input;
+  float* output;
+  std::ptrdiff_t input_stride, output_stride;
+  int vectors;
+  int inputs, outputs;
+  const float* weight;  // packed like Dense
+};
+
+// probability_i = exp(l_i - m) / sum_k exp(l_k - m) with l = factor * score, m the largest l, k ascending; the rubbish
+// class, where there is one, joins m and comes last in the sum.
+struct Softmax {
+  const float* scores;   // [classes][lane]; may be `probabilities` itself
+  float* probabilities; // [classes][lane]
+  int classes;
+  float factor;         // -1 for distances, 1 for logits
+  bool has_rubbish;
+  float rubbish;  // its l
+};
+
+// Pixels of one group of images -> maps: fma(unit, scale, shift), where unit is value / 255 for uint8 and the value
+// itself for float32. Lanes beyond `images` repeat the last image.
+struct Pixels {
+  const void* data;
+  PixelType type;
+  std::ptrdiff_t image_stride, channel_stride, row_stride, column_stride;  // bytes; values may be misaligned
+  int images;                                                             // 1 to lanes
+  int channels, height, width;
+  const float* scale;  // [channels]
+  const float* shift;  // [channels]
+  OutputMaps output;
+};
+
+// What a row of float pixels holds; `finite` is false if any is NaN or infinite (then the other two mean nothing).
+struct PixelRange {
+  float smallest, largest;
+  bool finite;
+};
+
+struct Table {
+  const char* name;  // what LENET_FAST_ISA calls it
+  int lanes;         // images per vector
+  int dense_tile;    // outputs that one pass of the dense kernels computes
+  void (*load_pixels)(const Pixels&);
+  void (*conv5x5)(const Conv5x5&);
+  void (*subsample2x2)(const Subsample&);
+  void (*dense)(const Dense&);
+  void (*rbf)(const RBF&);
+  void (*softmax)(const Softmax&);
+  void (*activate)(Activation, const float* in, float* out, std::size_t count);  // any count and alignment; in == out allowed
+  PixelRange (*pixel_range)(const float* values, std::size_t count);             // count >= 1
+};
+
+}  // namespace kernels
+}  // namespace lenet_fast

@@ -1,0 +1,106 @@
+// A plan: network + weights + scaling + one instruction set's kernels, made once and then only read.
+//
+// Weights are packed as the kernels want them, a convolution and the subsampling behind it are one step, and the place
+// of every buffer is known, so running a plan takes no decision. Steps are of two kinds, by the way they meet the block
+// (kernels/table.hpp): map steps, which run over one group of images after the other, and block steps, which run over
+// all groups at once; map steps all come first.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "kernels/table.hpp"
+#include "network.hpp"
+
+namespace lenet_fast {
+
+// The weights of one layer, in the shapes that Network::figures names: weight or coefficient, then bias.
+struct LayerWeights {
+  std::span<const float> weight, bias;
+};
+
+// x = fma(pixel, scale, shift) per channel, where uint8 pixels count 0..255 as 0..1; `background` is the pixel value
+// that surrounds an image smaller than the network's input.
+struct Scaling {
+  std::vector<float> scale, shift;  // [channels]
+  float background;
+};
+
+// Where a layer's maps lie in a group's memory, in vectors of `lanes` floats, with a border of zeros for a padding.
+struct Buffer {
+  Shape shape;
+  int padding;
+  std::size_t offset, size;  // vectors of one group; the groups of a block lie side by side
+
+  std::ptrdiff_t row() const { return shape.width + 2 * padding; }
+  std::ptrdiff_t map() const { return row() * (shape.height + 2 * padding); }
+  std::ptrdiff_t at(int map_index, int y, int x) const {
+    return map_index * map() + (y + padding) * row() + x + padding;
+  }
+};
+
+template <class... Kernels>
+struct Step {
+  std::variant<Kernels...> kernel;  // complete but for its data pointers
+  std::size_t input, output;        // indices of buffers
+};
+
+constexpr std::size_t kFusedAway = static_cast<std::size_t>(-1);  // instead of a buffer
+
+class Plan {
+ public:
+  using MapStep = Step<kernels::Conv5x5, kernels::Subsample>;
+  using BlockStep = Step<kernels::Dense, kernels::RBF>;
+
+  // With `every_layer`, convolutions that are fused with their subsampling are also computed on their own, so that
+  // every layer can be read; the other layers keep their bits. Throws Error if a weight has another size than its shape.
+  Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, const kernels::Table& table, bool every_layer);
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+
+  const Network& network() const { return network_; }
+  const kernels::Table& table() const { return table_; }
+  const Scaling& scaling() const { return scaling_; }
+
+  const std::vector<MapStep>& map_steps() const { return map_steps_; }
+  const std::vector<BlockStep>& block_steps() const { return block_steps_; }
+  const std::vector<Buffer>& buffers() const { return buffers_; }  // the first one is the input
+  const Buffer& buffer_of(std::size_t layer) const;                // throws Error if the layer is fused away
+
+  int block_images() const { return table_.lanes * kBlockVectors; }
+  std::size_t workspace_size() const { return workspace_; }  // floats: all buffers of a block, then scratch rows
+  std::size_t rows_offset() const { return rows_; }          // floats: where the scratch rows begin
+
+ private:
+  std::size_t add_buffer(Shape shape, int padding, std::int64_t values);
+  std::size_t add_layer(std::size_t layer, std::size_t input, const LayerWeights& weights);
+  std::size_t add_conv(std::size_t layer, std::size_t input, const LayerWeights& weights, const LayerWeights* subsample);
+  std::size_t add_subsample(std::size_t layer, std::size_t input, const LayerWeights& weights);
+  template <class Kernel>
+  std::size_t add_dense(std::size_t layer, std::size_t input, const LayerWeights& weights, Kernel kernel);
+
+  kernels::Subsample2x2 subsample_kernel(std::size_t layer, const LayerWeights& weights);
+  kernels::InputMaps input_maps(std::size_t buffer) const;
+  kernels::OutputMaps output_maps(std::size_t buffer) const;
+  bool dense_from(std::size_t layer) const;  // every layer from this one on can be computed as a dense one
+  bool subsampled(std::size_t layer) const;
+  int padding_of(std::size_t layer) const;  // 0 unless the layer is a convolution
+
+  template <class Value>
+  const Value* keep(std::vector<Value> values);
+
+  const Network network_;
+  const Scaling scaling_;
+  const kernels::Table& table_;
+  std::vector<MapStep> map_steps_;
+  std::vector<BlockStep> block_steps_;
+  std::vector<Buffer> buffers_;
+  std::vector<std::size_t> buffer_of_layer_;
+  std::size_t rows_ = 0, workspace_ = 0;
+  std::deque<std::variant<std::vector<float>, std::vector<int>, std::vector<kernels::Subsample2x2>>> packed_;
+};
+
+}  // namespace lenet_fast
