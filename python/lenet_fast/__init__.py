@@ -1,0 +1,69 @@
+"""LeNet-5 and its family on a CPU: fast, exact and careful.
+
+>>> import lenet_fast
+>>> lenet_fast.predict(lenet_fast.sample_digits([3, 1, 4]))
+array([3, 1, 4])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from . import kernels
+from ._core import __version__, set_num_threads
+from .codes import rbf_codes
+from .digits import prepare_digits, sample_digits
+from .errors import WeightsError
+from .images import Preprocess
+from .machine import info
+from .model import Model
+from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
+from .networks import networks
+from .pretrained import pretrained
+from .weights import load
+
+__all__ = [
+    "RBF",
+    "Conv5x5",
+    "Dense",
+    "Model",
+    "Network",
+    "Preprocess",
+    "Subsample2x2",
+    "WeightsError",
+    "__version__",
+    "info",
+    "kernels",
+    "load",
+    "networks",
+    "predict",
+    "prepare_digits",
+    "pretrained",
+    "rbf_codes",
+    "sample_digits",
+    "set_num_threads",
+]
+
+
+def predict(images: ArrayLike) -> NDArray[Any]:
+    """Return the digit in each image, (n,) int64, as the bundled `digits` model reads it.
+
+    Parameters
+    ----------
+    images
+        White digits on black as in MNIST: (n, 28, 28), (n, 32, 32), (n, 1, h, w), (n, h, w, 1) or one image without n;
+        uint8 0..255 or floating point 0..1; NumPy, DLPack or PIL. `prepare_digits` brings other digits to this form.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the images are something else.
+
+    Examples
+    --------
+    >>> lenet_fast.predict(lenet_fast.sample_digits(range(10)))
+    array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    """
+    return pretrained("digits").predict(images)

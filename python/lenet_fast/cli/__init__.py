@@ -1,0 +1,30 @@
+"""The `lenet-fast` command: one file per subcommand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from .. import __version__
+from . import info, inspect, predict
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 1 with one sentence on standard error."""
+    parser = argparse.ArgumentParser(prog="lenet-fast", description="LeNet-5 and its family on a CPU: fast, exact and careful.")
+    parser.add_argument("--version", action="version", version=f"lenet-fast {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (predict, inspect, info):
+        command.add_to(commands)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, TypeError, ValueError, ImportError) as error:
+        print(f"lenet-fast: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,51 @@
+"""The RBF codes of the 1998 paper: one 7x12 bitmap per character, the fixed weights of LeNet-5's output layer."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FILE = Path(__file__).with_name("rbf_codes.txt")
+
+
+@cache
+def _bitmaps() -> dict[str, NDArray[np.float32]]:
+    """Character -> its 84 values, read once from the package's own file."""
+    bitmaps = {}
+    for paragraph in _FILE.read_text(encoding="ascii").rstrip().split("\n\n")[1:]:
+        title, *rows = paragraph.split("\n")
+        pixels = "".join(rows)
+        bitmaps[chr(int(title[2:6], 16))] = np.array([1 if p == "#" else -1 for p in pixels], np.float32)
+    return bitmaps
+
+
+def rbf_codes(characters: str = "0123456789") -> NDArray[np.float32]:
+    """Return the paper's target codes for some characters (Fig. 3 of LeCun et al. 1998).
+
+    Parameters
+    ----------
+    characters
+        Printable ASCII characters, one class each, in class order.
+
+    Returns
+    -------
+    codes : (len(characters), 84) float32
+        +1 for black and -1 for white, the 7x12 bitmap row by row, top row first; a fresh array.
+
+    Raises
+    ------
+    ValueError
+        If a character has no code.
+
+    Examples
+    --------
+    >>> lenet_fast.rbf_codes("08").shape
+    (2, 84)
+    """
+    unknown = sorted(set(characters) - set(_bitmaps()))
+    if unknown:
+        raise ValueError(f"characters: wanted printable ASCII, found {unknown[0]!r}; only U+0020 to U+007F have codes")
+    return np.array([_bitmaps()[character] for character in characters], np.float32).reshape(-1, 84)

@@ -1,0 +1,223 @@
+"""Images of any kind -> one batch (n, channels, height, width) of uint8 or float32 that the core reads in place.
+
+Nothing is copied unless it must be: uint8 and float32 arrays of any strides are passed on as views; other floats are
+converted to float32. Scaling happens later, inside the kernels' first pass.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _core
+
+#: uint8 or float32 pixels.
+Pixels: TypeAlias = NDArray[Any]
+
+#: An image this much smaller than the network's input in both directions is centred on background: 28x28 in 32x32.
+MARGIN = 4
+#: Float pixels count 0..1; beyond half of that range on either side they have surely been scaled otherwise.
+_LOWEST, _HIGHEST = -0.5, 1.5
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """What a model does to pixels before its first layer: x = pixel * scale + shift, per channel.
+
+    Pixels are counted from 0 to 1: uint8 values are divided by 255, floating-point values are taken as they are.
+
+    Parameters
+    ----------
+    scale, shift
+        One value per channel, or one for all.
+    background
+        Pixel value (0 to 1) around an image that is smaller than the network's input.
+
+    Examples
+    --------
+    >>> lenet_fast.Preprocess(scale=1.275, shift=-0.1)  # the paper's grey levels: background -0.1, ink 1.175
+    Preprocess(scale=(1.275,), shift=(-0.1,), background=0.0)
+    """
+
+    scale: tuple[float, ...] = (1.0,)
+    shift: tuple[float, ...] = (0.0,)
+    background: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "shift"):
+            values = tuple(float(v) for v in np.atleast_1d(np.asarray(getattr(self, name), np.float64)))
+            if not values or not np.isfinite(values).all():
+                raise ValueError(f"{name}: wanted finite numbers, found {getattr(self, name)}")
+            object.__setattr__(self, name, values)
+        if not np.isfinite(self.background):
+            raise ValueError(f"background: wanted a finite number, found {self.background}")
+
+    def per_channel(self, channels: int) -> tuple[list[float], list[float]]:
+        """Scale and shift for each channel; ValueError if they were given for another number of channels."""
+        result = []
+        for name, values in (("scale", self.scale), ("shift", self.shift)):
+            if len(values) not in (1, channels):
+                raise ValueError(f"{name}: wanted 1 value or one per channel ({channels}), found {len(values)}")
+            result.append(list(values) * (channels if len(values) == 1 else 1))
+        return result[0], result[1]
+
+
+def as_batch(images: ArrayLike, size: tuple[int, int, int], *, check_finite: bool = True) -> Pixels:
+    """Return `images` as a (n, channels, height, width) view of uint8 or float32.
+
+    Parameters
+    ----------
+    images
+        Anything with the array interface or DLPack, a PIL image, or a sequence of them: (n, h, w), (n, c, h, w),
+        (n, h, w, c) or one image without n, where h x w is the network's input or 4 pixels less in both directions.
+    size
+        The network's input (channels, height, width).
+    check_finite
+        Whether NaN and infinity are refused.
+
+    Raises
+    ------
+    TypeError
+        If the pixels are neither uint8 nor floating point, or not readable as an array.
+    ValueError
+        If the shape does not fit, or a pixel is NaN or infinite.
+    """
+    batch = _in_order(_as_pixels(_as_array(images, size[0])), size)
+    if batch.dtype == np.float32 and batch.size:
+        _check_range(batch, check_finite)
+    return batch
+
+
+def _as_array(images: Any, channels: int) -> NDArray[Any]:
+    if _is_pil(images):
+        return _from_pil(images, channels)
+    if isinstance(images, Sequence) and not isinstance(images, (str, bytes)) and images:
+        images = [_from_pil(image, channels) if _is_pil(image) else image for image in images]
+        sizes = {np.shape(image) for image in images}
+        if len(sizes) > 1:
+            smallest, largest = min(sizes), max(sizes)
+            raise ValueError(f"images: wanted images of one size, found {smallest} and {largest}; resize them first")
+    try:
+        if hasattr(images, "__dlpack__") and not hasattr(images, "__array__"):
+            return np.from_dlpack(images)
+        return np.asarray(images)
+    except Exception as error:
+        raise TypeError(
+            f"images: wanted something NumPy can read as an array, found {type(images).__name__} ({error}); "
+            "a tensor that needs gradients or lies on another device wants .detach().cpu() first"
+        ) from error
+
+
+def _is_pil(image: Any) -> bool:
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(image, module.Image)
+
+
+def _from_pil(image: Any, channels: int) -> NDArray[np.uint8]:
+    """A PIL image knows its colour space, so it is converted to the network's: grey or RGB."""
+    if "A" in image.getbands() or "transparency" in image.info:
+        raise ValueError(f"images: wanted an opaque image, found mode {image.mode} with transparency; paste it on its background")
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"images: wanted 8-bit pixels, found PIL mode {image.mode}; scale it to 0..255 and convert('L')")
+    return np.asarray(image.convert("L" if channels == 1 else "RGB"))
+
+
+def _as_pixels(array: NDArray[Any]) -> Pixels:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
+            return array.astype(np.float32, copy=False)
+    if array.dtype.kind in "iu":
+        way_out = "for pixels 0..255 pass images.astype(np.uint8)"
+    elif array.dtype.kind == "b":
+        way_out = "pass images.astype(np.uint8) * 255"
+    else:
+        way_out = "convert the pixels to one of them"
+    raise TypeError(f"images: wanted uint8 or floating point, found {array.dtype}; {way_out}")
+
+
+def _in_order(array: Pixels, size: tuple[int, int, int]) -> Pixels:
+    """Name the axes of `array`, which may lack n and, for one channel, c, and put them in order."""
+    channels, height, width = size
+    readings = set()
+    for h, w in ((height, width), (height - MARGIN, width - MARGIN)):
+        if min(h, w) < 1:
+            continue
+        for axes in ("chw", "hwc", "hw"):
+            shape = tuple({"c": channels, "h": h, "w": w}[axis] for axis in axes)
+            if (axes != "hw" or channels == 1) and array.ndim in (len(shape), len(shape) + 1) and array.shape[-len(shape) :] == shape:
+                readings.add(("n" if array.ndim > len(shape) else "") + axes)
+    if array.shape == (0,):  # an empty list
+        return array.reshape(0, channels, height, width)
+    readings -= {"chw", "hwc"} if "nhw" in readings else set()  # (1, h, w) and (h, w, 1) fit too: the same pixels
+    if not readings:
+        raise ValueError(_unfit(array.shape, size))
+    if len(readings) > 1 and channels != 1:
+        raise ValueError(f"images: shape {array.shape} reads as {' and as '.join(sorted(readings))}; transpose to (n, c, h, w)")
+    return _transposed(array, sorted(readings)[0])
+
+
+def _transposed(array: Pixels, axes: str) -> Pixels:
+    if "n" not in axes:
+        array, axes = array[None], "n" + axes
+    if "c" not in axes:
+        array, axes = array[:, None], "nc" + axes[1:]
+    return array.transpose([axes.index(axis) for axis in "nchw"])
+
+
+def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
+    channels, height, width = size
+    forms = [f"(n, {channels}, {height}, {width})", f"(n, {height}, {width}, {channels})"]
+    if channels == 1:
+        forms.insert(0, f"(n, {height}, {width})")
+    smaller = f"; {height - MARGIN}x{width - MARGIN} is centred" if min(height, width) > MARGIN else ""
+    if len(shape) not in (2, 3, 4):
+        return f"images: wanted {', '.join(forms)} or one image without n, found {len(shape)} axes, {shape}"
+    if channels == 1 and len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4:
+        return f"images: wanted 1 channel, found {shape[-1]} in shape {shape}; convert them to grey first"
+    way_out = "resize the images first" + (" (lenet_fast.prepare_digits does it for digits)" if channels == 1 else "")
+    return f"images: wanted {' or '.join(forms)}{smaller}, found {shape}; {way_out}"
+
+
+def _check_range(batch: Pixels, check_finite: bool) -> None:
+    smallest, largest, finite = _core.pixel_range(batch)
+    if not finite:
+        if check_finite:
+            image, *pixel = (int(i) for i in np.argwhere(~np.isfinite(batch))[0])
+            value = batch[(image, *pixel)]
+            raise ValueError(
+                f"images: wanted finite pixels, found {value} in image {image} at (channel, row, column) {tuple(pixel)}; "
+                "pass check_finite=False to allow it"
+            )
+        return
+    if smallest < _LOWEST or largest > _HIGHEST:
+        warnings.warn(
+            f"images: float pixels are counted from 0 to 1, found {smallest:g} to {largest:g}; {_likely(smallest, largest)}",
+            UserWarning,
+            stacklevel=_stacklevel(),
+        )
+
+
+def _likely(smallest: float, largest: float) -> str:
+    if smallest >= 0 and largest <= 256:
+        return "that looks like 0..255: pass uint8, or divide by 255"
+    if smallest >= 0 and largest <= 65536:
+        return "that looks like 16 bits: divide by 65535"
+    if -1.01 <= smallest and largest <= 1.01:
+        return "that looks like -1..1: pass (images + 1) / 2, the model scales them itself"
+    return "that looks like pixels with a mean subtracted: pass them unscaled, the model scales them itself"
+
+
+def _stacklevel() -> int:
+    """The first frame outside this package, so that the warning points at the user's line."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level

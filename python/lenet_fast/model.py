@@ -1,0 +1,243 @@
+"""Model: a network with its weights and preprocessing, ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _core
+from .images import Pixels, Preprocess, as_batch
+from .network import RBF, Dense, Network
+
+Floats = NDArray[np.float32]
+
+
+class Model:
+    """A network, its weights and what it does to pixels first: immutable, safe from many threads, cheap to pickle.
+
+    Parameters
+    ----------
+    network
+        The layers.
+    weights
+        Every tensor of `network.parameters` by name, in its shape; converted to float32 and copied.
+    preprocess
+        Scaling of the pixels; as they are (0..1) by default.
+    classes
+        Class names, one per class; the numbers 0, 1, ... by default.
+    card
+        Facts about the model (data, recipe, accuracy, ...) that travel with it, text to text.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is missing, unknown, of another shape, not finite, or non-zero where nothing is connected.
+
+    Notes
+    -----
+    Every method that takes `images` accepts what `lenet_fast.predict` does. One image gives the same bits at any batch
+    size, position, thread count and instruction set.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        weights: Mapping[str, ArrayLike],
+        *,
+        preprocess: Preprocess | None = None,
+        classes: Sequence[str] | None = None,
+        card: Mapping[str, str] | None = None,
+    ) -> None:
+        self._network = network
+        self._weights = MappingProxyType(_checked(network, weights))
+        self._preprocess = preprocess or Preprocess()
+        if classes is not None and len(classes) != network.classes:
+            raise ValueError(f"classes: wanted {network.classes} names, found {len(classes)}")
+        self._classes = None if classes is None else tuple(map(str, classes))
+        self._card = MappingProxyType(dict(card or {}))
+        self._plan = self._make_plan(every_layer=False)
+
+    @property
+    def network(self) -> Network:
+        """The layers, as plain data."""
+        return self._network
+
+    @property
+    def weights(self) -> Mapping[str, Floats]:
+        """Tensor name -> read-only float32 array."""
+        return self._weights
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What happens to pixels before the first layer."""
+        return self._preprocess
+
+    @property
+    def card(self) -> Mapping[str, str]:
+        """Facts about the model: data, recipe, accuracy."""
+        return self._card
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """(classes,) array that a label indexes: class names, or the numbers 0, 1, ... where none were given."""
+        return np.arange(self._network.classes) if self._classes is None else np.array(self._classes)
+
+    def predict(self, images: ArrayLike, *, check_finite: bool = True) -> NDArray[np.int64]:
+        """Return the label of each image.
+
+        Parameters
+        ----------
+        images
+            (n, h, w), (n, c, h, w), (n, h, w, c) or one image without n; uint8 0..255 or floating point 0..1; anything
+            with the array interface or DLPack, PIL images too. Read in place, never written; not copied if uint8 or
+            float32.
+        check_finite
+            False allows NaN and infinity in the pixels; the outputs of such an image mean nothing.
+
+        Returns
+        -------
+        labels : (n,) int64
+            The smallest distance (RBF head) or the largest score, the first of equals.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the images do not fit the network; see `lenet_fast.images.as_batch`.
+        """
+        batch = self._batch(images, check_finite)
+        labels = np.empty(len(batch), np.int64)
+        self._plan.run(batch, labels=labels)
+        return labels
+
+    def predict_proba(self, images: ArrayLike, *, rubbish: float | None = None, check_finite: bool = True) -> Floats:
+        """Return the probability of each class, (n, classes) float32.
+
+        A softmax of the scores, or of the negated distances where the network ends in RBF units: p_i is proportional to
+        exp(-y_i). With `rubbish`, the constant j of the paper's equation 9, a class "none of them" at distance j (or
+        with score j) takes part: rows then sum to 1 minus its probability, without it to 1.
+        """
+        batch = self._batch(images, check_finite)
+        probabilities = np.empty((len(batch), self._network.classes), np.float32)
+        self._plan.run(batch, probabilities=probabilities, rubbish=rubbish)
+        return probabilities
+
+    def scores(self, images: ArrayLike, *, check_finite: bool = True) -> Floats:
+        """Return the raw outputs, (n, classes) float32: RBF distances (the smallest wins) or logits (the largest)."""
+        batch = self._batch(images, check_finite)
+        return self._layer(batch, len(self._network.layers) - 1)
+
+    def topk(self, images: ArrayLike, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
+        """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first."""
+        if not 1 <= k <= self._network.classes:
+            raise ValueError(f"k: wanted between 1 and {self._network.classes}, found {k}")
+        batch = self._batch(images, check_finite)
+        scores = self._layer(batch, len(self._network.layers) - 1)
+        probabilities = np.empty_like(scores)
+        self._plan.run(batch, probabilities=probabilities)
+        order = np.argsort(scores if self._network.head == "rbf" else -scores, axis=1, kind="stable")[:, :k]
+        return order.astype(np.int64), np.take_along_axis(probabilities, order, axis=1)
+
+    def features(self, images: ArrayLike, *, check_finite: bool = True) -> Floats:
+        """Return the layer before the output, (n, units) float32: 84 numbers per image in LeNet-5."""
+        if len(self._network.layers) < 2:
+            raise ValueError("features: wanted a layer before the output, found a network of one layer")
+        batch = self._batch(images, check_finite)
+        return self._layer(batch, len(self._network.layers) - 2)
+
+    def activations(self, images: ArrayLike, *, check_finite: bool = True) -> dict[str, Floats]:
+        """Return every layer's output by name: (n, maps, height, width) float32, or (n, units) for dense layers."""
+        batch = self._batch(images, check_finite)
+        outputs = [self._empty(batch, layer) for layer in range(len(self._network.layers))]
+        self._make_plan(every_layer=True).run(batch, layers=list(enumerate(outputs)))
+        return {figures.name: output for figures, output in zip(self._network.figures, outputs, strict=True)}
+
+    def summary(self) -> str:
+        """Return the table of layers with parameter and connection counts, and the preprocessing."""
+        p = self._preprocess
+        scale, shift = (", ".join(f"{v:g}" for v in values) for values in (p.scale, p.shift))
+        return f"{self._network.summary()}\npixels 0..1: x = pixel * {scale} + {shift}, background {p.background:g}"
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a .safetensors file, with a few inputs and outputs that `lenet_fast.load` checks."""
+        from .weights import save
+
+        save(self, path)
+
+    def __repr__(self) -> str:
+        parameters = sum(figures.trainable for figures in self._network.figures)
+        size = "x".join(map(str, self._network.input))
+        return f"<lenet_fast.Model {size} -> {self._network.classes} classes, {parameters:,} trainable parameters>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self._network, dict(self._weights), self._preprocess, self._classes, dict(self._card))
+
+    def _make_plan(self, *, every_layer: bool) -> _core.Plan:
+        scale, shift = self._preprocess.per_channel(self._network.input[0])
+        nothing = np.empty(0, np.float32)
+        layers = []
+        for figures in self._network.figures:
+            tensors = [self._weights[name] for name in figures.parameters]
+            layers.append((tensors[0] if tensors else nothing, tensors[1] if len(tensors) > 1 else nothing))
+        return _core.Plan(self._network.core, layers, scale, shift, self._preprocess.background, every_layer)
+
+    def _batch(self, images: ArrayLike, check_finite: bool) -> Pixels:
+        return as_batch(images, self._network.input, check_finite=check_finite)
+
+    def _empty(self, batch: Pixels, layer: int) -> Floats:
+        maps, height, width = self._network.figures[layer].output
+        flat = isinstance(self._network.layers[layer], (Dense, RBF))
+        return np.empty((len(batch), maps) if flat else (len(batch), maps, height, width), np.float32)
+
+    def _layer(self, batch: Pixels, layer: int) -> Floats:
+        output = self._empty(batch, layer)
+        if not isinstance(self._network.layers[layer], (Dense, RBF)):
+            output = output.reshape(len(batch), -1)
+        self._plan.run(batch, layers=[(layer, output)])
+        return output
+
+
+def _restore(
+    network: Network, weights: dict[str, Floats], preprocess: Preprocess, classes: tuple[str, ...] | None, card: dict[str, str]
+) -> Model:
+    return Model(network, weights, preprocess=preprocess, classes=classes, card=card)
+
+
+def _checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
+    """Read-only float32 copies of the tensors that the network wants, and of no others."""
+    if unknown := sorted(set(weights) - set(network.parameters)):
+        raise ValueError(f"{unknown[0]}: wanted {', '.join(network.parameters)}, found a tensor that no layer has")
+    checked = {}
+    for name, shape in network.parameters.items():
+        if name not in weights:
+            raise ValueError(f"{name}: wanted an array of shape {shape}, found none; the network wants {', '.join(network.parameters)}")
+        array = np.array(weights[name], np.float32, order="C")
+        if array.shape != shape:
+            raise ValueError(f"{name}: wanted shape {shape}, found {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name}: wanted finite values, found {array[~np.isfinite(array)].flat[0]}")
+        array.flags.writeable = False
+        checked[name] = array
+    _check_unconnected(network, checked)
+    return checked
+
+
+def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:
+    for layer, figures in zip(network.layers, network.figures, strict=True):
+        table = getattr(layer, "connections", None)
+        if table is None:
+            continue
+        name = next(iter(figures.parameters))
+        unconnected = np.ones(weights[name].shape[:2], bool)
+        for output, sources in enumerate(table):
+            unconnected[output, list(sources)] = False
+        if weights[name][unconnected].any():
+            output, source = cast("tuple[int, int]", tuple(np.argwhere(unconnected & weights[name].any((2, 3)))[0]))
+            raise ValueError(
+                f"{name}: wanted zeros where the connection table has no connection, found others from map {source} to "
+                f"map {output}; set them to 0 or leave the table out"
+            )

@@ -1,0 +1,79 @@
+"""Between a model and its file: the tensors by name, and everything else as one JSON text in the metadata.
+
+    "lenet_fast": {"format": 1, "network": {...}, "preprocess": {...}, "classes": [...] or null, "card": {...}}
+    tensors: those of the network, and "check.images" (uint8) with "check.scores" (float32), run again when loaded
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import WeightsError
+from ..images import Preprocess
+from ..model import Model
+from ..network import Network
+
+if TYPE_CHECKING:
+    from .safetensors import Tensors
+
+_KEY = "lenet_fast"
+_FORMAT = 1
+_CHECKS = 4  # images
+#: Of the largest score of an image: what float32 arithmetic may differ by between versions and machines.
+_TOLERANCE = 1e-5
+
+
+def tensors_of(model: Model) -> tuple[Tensors, dict[str, str]]:
+    """What a file of this model holds: tensors and metadata."""
+    images = np.random.default_rng(_FORMAT).integers(0, 256, (_CHECKS, *model.network.input), np.uint8)
+    description = {
+        "format": _FORMAT,
+        "network": model.network.to_dict(),
+        "preprocess": asdict(model.preprocess),
+        "classes": None if model.classes_.dtype.kind == "i" else model.classes_.tolist(),
+        "card": dict(model.card),
+    }
+    tensors = {**model.weights, "check.images": images, "check.scores": model.scores(images)}
+    return tensors, {_KEY: json.dumps(description)}
+
+
+def model_from(tensors: Tensors, metadata: dict[str, str], name: str) -> Model:
+    """Make the model that a file describes, and run its check; WeightsError if either fails."""
+    if _KEY not in metadata:
+        raise WeightsError(f"{name}: wanted a file written by Model.save, found safetensors without a network description")
+    try:
+        description = json.loads(metadata[_KEY])
+        if not isinstance(description, dict) or description.get("format") != _FORMAT:
+            raise ValueError(f"wanted format {_FORMAT}; a newer lenet_fast may read it")
+        images, scores = (tensors.pop(key) for key in ("check.images", "check.scores"))
+        model = _model(tensors, description)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        raise WeightsError(f"{name}: {error if not isinstance(error, KeyError) else f'wanted {error}, found none'}") from error
+    _run_check(model, images, scores, name)
+    return model
+
+
+def _model(tensors: Tensors, description: dict[str, Any]) -> Model:
+    for tensor, array in tensors.items():
+        if array.dtype != np.float32:
+            raise ValueError(f"{tensor}: wanted float32, found {array.dtype}")
+    return Model(
+        Network.from_dict(description["network"]),
+        tensors,
+        preprocess=Preprocess(**description["preprocess"]),
+        classes=description["classes"],
+        card={str(key): str(value) for key, value in description["card"].items()},
+    )
+
+
+def _run_check(model: Model, images: Any, wanted: Any, name: str) -> None:
+    if images.dtype != np.uint8 or images.shape[1:] != model.network.input or wanted.shape != (len(images), model.network.classes):
+        raise WeightsError(f"{name}: wanted check images and scores that fit the network, found {images.shape} and {wanted.shape}")
+    found = model.scores(images)
+    error = np.abs(found - wanted) / np.abs(wanted).max(axis=1, keepdims=True, initial=np.finfo(np.float32).tiny)
+    if not (error <= _TOLERANCE).all():
+        raise WeightsError(f"{name}: its check images wanted other scores than it computes (off by {error.max():.1e}); the file is altered")

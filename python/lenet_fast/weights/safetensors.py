@@ -1,0 +1,113 @@
+"""The safetensors format: 8 bytes of header length (little-endian), a JSON header, then the tensors' bytes.
+
+The header maps each name to its dtype, shape and [begin, end) in the bytes that follow, and "__metadata__" to a map of
+text to text. The tensors fill those bytes without a gap. All of this is checked against the file's size before a
+tensor is read, so a hostile header cannot make the reader allocate more than the file holds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import WeightsError
+
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1", "U8": "|u1"}
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+#: The format's own limit is 100 MB; ten tensors need 2 KB.
+_LONGEST_HEADER = 1 << 20
+_MOST_AXES = 8
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether a file that begins with `head` can be safetensors: a length, then a JSON object."""
+    return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") > 1
+
+
+def read(file: BinaryIO, name: str) -> tuple[Tensors, dict[str, str]]:
+    """Return the tensors and the metadata of an open file; WeightsError, beginning with `name`, if it is damaged."""
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if length > min(_LONGEST_HEADER, size - 8):
+        raise WeightsError(f"{name}: wanted a header of at most {min(_LONGEST_HEADER, size - 8):,} bytes, found a length of {length:,}")
+    header = _parse(file.read(length), name)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise WeightsError(f"{name}: wanted metadata that maps text to text, found something else")
+    layout = sorted((_entry(tensor, entry, name) for tensor, entry in header.items()), key=lambda item: item[2])
+    end = 0
+    for tensor, _, (begin, until), _ in layout:
+        if begin != end:
+            raise WeightsError(f"{name}: tensor {tensor!r} wanted at byte {end}, found at byte {begin}")
+        end = until
+    if end != size - 8 - length:
+        raise WeightsError(f"{name}: wanted {end:,} bytes of tensors, found {size - 8 - length:,}; the file is truncated or altered")
+    tensors = {}
+    for tensor, dtype, (begin, until), shape in layout:
+        tensors[tensor] = np.frombuffer(file.read(until - begin), dtype).reshape(shape)
+    return tensors, metadata
+
+
+def _parse(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        header = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{name}: wanted a header in JSON, found a damaged one ({error})") from error
+    if not isinstance(header, dict):
+        raise WeightsError(f"{name}: wanted a header that is a JSON object, found {type(header).__name__}")
+    return header
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("the same name twice")
+    return result
+
+
+def _entry(tensor: str, entry: Any, name: str) -> tuple[str, np.dtype[Any], tuple[int, int], tuple[int, ...]]:
+    """Check one header entry: (name, dtype, (begin, end), shape)."""
+
+    def sizes(value: Any, longest: int) -> bool:
+        return isinstance(value, list) and len(value) <= longest and all(type(v) is int and 0 <= v < 1 << 48 for v in value)
+
+    if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
+        raise WeightsError(f"{name}: tensor {tensor!r} wanted dtype, shape and data_offsets, found something else")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise WeightsError(f"{name}: tensor {tensor!r} wanted a dtype of {', '.join(_DTYPES)}, found {dtype!r:.40}")
+    if not sizes(shape, _MOST_AXES) or not sizes(offsets, 2) or len(offsets) != 2:
+        raise WeightsError(f"{name}: tensor {tensor!r} wanted a shape and two data_offsets, found damaged ones")
+    wanted = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+    if offsets[1] - offsets[0] != wanted:
+        raise WeightsError(f"{name}: tensor {tensor!r} wanted {wanted:,} bytes, found {offsets[1] - offsets[0]:,}")
+    return tensor, np.dtype(_DTYPES[dtype]), (offsets[0], offsets[1]), tuple(shape)
+
+
+def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Write a file beside `path` and rename it, so that no half file is ever there."""
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name, array in tensors.items():
+        header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for array in tensors.values():
+                file.write(np.ascontiguousarray(array).tobytes())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
