@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -97,9 +96,9 @@ def as_batch(images: ArrayLike, size: tuple[int, int, int], *, check_finite: boo
 def _as_array(images: Any, channels: int) -> NDArray[Any]:
     if _is_pil(images):
         return _from_pil(images, channels)
-    if isinstance(images, Sequence) and not isinstance(images, (str, bytes)) and images:
+    if isinstance(images, (list, tuple)):
         images = [_from_pil(image, channels) if _is_pil(image) else image for image in images]
-        sizes = {np.shape(image) for image in images}
+        sizes = {tuple(image.shape) for image in images if hasattr(image, "shape")}
         if len(sizes) > 1:
             smallest, largest = min(sizes), max(sizes)
             raise ValueError(f"images: wanted images of one size, found {smallest} and {largest}; resize them first")

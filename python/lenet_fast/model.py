@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 from .images import Pixels, Preprocess, as_batch
-from .network import RBF, Dense, Network
+from .network import RBF, Dense, Network, Subsample2x2
 
 Floats = NDArray[np.float32]
 
@@ -147,7 +147,8 @@ class Model:
         if len(self._network.layers) < 2:
             raise ValueError("features: wanted a layer before the output, found a network of one layer")
         batch = self._batch(images, check_finite)
-        return self._layer(batch, len(self._network.layers) - 2)
+        inside = isinstance(self._network.layers[-1], Subsample2x2)  # then the layer before it is computed inside it
+        return self._layer(batch, len(self._network.layers) - 2, self._make_plan(every_layer=True) if inside else None)
 
     def activations(self, images: ArrayLike, *, check_finite: bool = True) -> dict[str, Floats]:
         """Return every layer's output by name: (n, maps, height, width) float32, or (n, units) for dense layers."""
@@ -193,11 +194,11 @@ class Model:
         flat = isinstance(self._network.layers[layer], (Dense, RBF))
         return np.empty((len(batch), maps) if flat else (len(batch), maps, height, width), np.float32)
 
-    def _layer(self, batch: Pixels, layer: int) -> Floats:
+    def _layer(self, batch: Pixels, layer: int, plan: _core.Plan | None = None) -> Floats:
         output = self._empty(batch, layer)
         if not isinstance(self._network.layers[layer], (Dense, RBF)):
             output = output.reshape(len(batch), -1)
-        self._plan.run(batch, layers=[(layer, output)])
+        (plan or self._plan).run(batch, layers=[(layer, output)])
         return output
 
 

@@ -40,7 +40,8 @@ class Conv5x5:
 
     def __post_init__(self) -> None:
         if self.connections is not None:
-            object.__setattr__(self, "connections", tuple(tuple(index(i) for i in row) for row in self.connections))
+            rows = tuple(tuple(_whole("connections", i) for i in row) for row in self.connections)
+            object.__setattr__(self, "connections", rows)
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,11 @@ class Network:
     _KINDS: ClassVar[dict[str, type[Layer]]] = {kind.__name__: kind for kind in (Conv5x5, Subsample2x2, Dense, RBF)}
 
     def __post_init__(self) -> None:
-        size = tuple(index(n) for n in self.input)
+        size = tuple(_whole("input", n) for n in self.input)
         if len(size) != 3:
             raise ValueError(f"input: wanted (channels, height, width), found {self.input}")
         layers = tuple(self.layers)
-        core = _core.Network(size, [_as_tuple(layer) for layer in layers], self.head)
+        core = _core.Network(size, [_as_tuple(layer) for layer in layers], _word("head", self.head))
         object.__setattr__(self, "input", size)
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "core", core)
@@ -194,14 +195,31 @@ def _as_tuple(layer: Layer) -> tuple[Any, ...]:
             rows = [list(row) for row in connections or ()]
             if connections is not None and not rows:
                 raise ValueError("connections: wanted one row per map or None, found an empty tuple")
-            return "Conv5x5", index(maps), activation, index(padding), rows
+            return "Conv5x5", _whole("maps", maps), _word("activation", activation), _whole("padding", padding), rows
         case Subsample2x2(pooling, activation):
-            return "Subsample2x2", pooling, activation
+            return "Subsample2x2", _word("pooling", pooling), _word("activation", activation)
         case Dense(units, activation):
-            return "Dense", index(units), activation
+            return "Dense", _whole("units", units), _word("activation", activation)
         case RBF(classes):
-            return "RBF", index(classes)
+            return "RBF", _whole("classes", classes)
     raise TypeError(f"layer: wanted Conv5x5, Subsample2x2, Dense or RBF, found {type(layer).__name__}")
+
+
+def _whole(name: str, value: Any) -> int:
+    """`value` as an int that fits the core's, or a sentence."""
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"{name}: wanted a whole number, found {value!r}") from None
+    if abs(number) >= 1 << 31:
+        raise ValueError(f"{name}: wanted a number below {1 << 31}, found {number}")
+    return number
+
+
+def _word(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: wanted a word, found {value!r}")
+    return value
 
 
 def _check_keys(what: str, data: Mapping[str, Any], known: set[str]) -> None:

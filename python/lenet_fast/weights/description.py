@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core
 from ..errors import WeightsError
 from ..images import Preprocess
 from ..model import Model
@@ -45,6 +46,7 @@ def model_from(tensors: Tensors, metadata: dict[str, str], name: str) -> Model:
     """Make the model that a file describes, and run its check; WeightsError if either fails."""
     if _KEY not in metadata:
         raise WeightsError(f"{name}: wanted a file written by Model.save, found safetensors without a network description")
+    _core.chosen_isa()  # a forced instruction set that is not there is no fault of the file
     try:
         description = json.loads(metadata[_KEY])
         if not isinstance(description, dict) or description.get("format") != _FORMAT:

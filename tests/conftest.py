@@ -1,0 +1,57 @@
+"""Fixtures shared by the tests: instruction sets, data, models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import lenet_fast
+import numpy as np
+import pytest
+from lenet_fast import _core
+from lenet_fast.idx import read_idx
+
+
+@pytest.fixture(params=_core.available_isas())
+def isa(request, monkeypatch):
+    """Every instruction set that this machine can run, forced for the plans that the test makes."""
+    monkeypatch.setenv("LENET_FAST_ISA", request.param)
+    return request.param
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(1998)
+
+
+@pytest.fixture
+def threads():
+    """`set_num_threads`, undone after the test."""
+    before = lenet_fast.info()["threads"]
+    yield lenet_fast.set_num_threads
+    lenet_fast.set_num_threads(before)
+
+
+@pytest.fixture
+def digits():
+    """The bundled model, planned anew, so that it obeys the instruction set that the test forces."""
+    bundled = lenet_fast.pretrained("digits")
+    return lenet_fast.Model(bundled.network, bundled.weights, preprocess=bundled.preprocess)
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """MNIST's test images (10,000, 28, 28) and labels, where LENET_FAST_DATA says that they are."""
+    if "LENET_FAST_DATA" not in os.environ:
+        pytest.skip("LENET_FAST_DATA is not set: no MNIST (a folder with mnist/t10k-images-idx3-ubyte.gz)")
+    folder = Path(os.environ["LENET_FAST_DATA"]) / "mnist"
+    return tuple(read_idx(folder / f"t10k-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
+
+
+def poisoned(values):
+    """A view with the same values whose surroundings, in every direction, are NaN."""
+    values = np.asarray(values, np.float32)
+    around = np.full([2 * n + 3 for n in values.shape], np.nan, np.float32)
+    view = around[tuple(slice(1, 2 * n + 1, 2) for n in values.shape)]
+    view[...] = values
+    return view

@@ -1,0 +1,77 @@
+"""activation-inl.hpp: squashing functions against float64, over the whole line, on every instruction set."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from conftest import poisoned
+from lenet_fast import kernels
+
+FUNCTIONS = {"scaled_tanh": kernels.squash, "tanh": kernels.tanh, "sigmoid": kernels.sigmoid, "relu": kernels.relu}
+
+
+def line():
+    """Every 4,099th float32, of both signs, from the smallest to the largest: half a million of them."""
+    bits = np.arange(0, 0x7F800000, 4099, dtype=np.uint32)
+    return np.concatenate([bits, bits | np.uint32(0x80000000)]).view(np.float32)
+
+
+@pytest.mark.parametrize("name", ["scaled_tanh", "tanh"])
+def test_tanh_is_exact_to_a_few_units_in_the_last_place(isa, name):
+    x = line()
+    x = x[np.abs(x) > 1e-30]
+    wanted = reference.activate(name, x)
+    assert (np.abs(FUNCTIONS[name](x) - wanted) <= reference.ACTIVATION_ERROR * np.abs(wanted)).all()
+
+
+@pytest.mark.parametrize(("name", "limit"), [("scaled_tanh", np.float32(1.7159)), ("tanh", 1)])
+def test_tanh_stays_within_its_limits(isa, name, limit):
+    found = FUNCTIONS[name](line())
+    assert np.abs(found).max() == limit
+    saturated = FUNCTIONS[name]([1e30, -1e30])
+    assert np.abs(saturated - [limit, -limit]).max() <= reference.ACTIVATION_ERROR * limit
+    assert FUNCTIONS[name]([0.0]) == 0
+    assert (FUNCTIONS[name](-line()) == -found).all()
+
+
+def test_squash_meets_the_papers_fixed_points(isa):
+    assert np.abs(kernels.squash([1.0, -1.0]) - [1, -1]).max() < 1e-5  # f(1) = 1.00000 (appendix A)
+
+
+def test_sigmoid(isa):
+    x = line()
+    x = x[np.abs(x) < 80]
+    wanted = reference.activate("sigmoid", x)
+    assert (np.abs(kernels.sigmoid(x) - wanted) <= reference.ACTIVATION_ERROR * wanted).all()
+    assert kernels.sigmoid([0.0, 1e30]).tolist() == [0.5, 1]
+    assert 0 < kernels.sigmoid(-1e30) < 1e-37
+
+
+def test_relu_is_exact(isa):
+    x = line()
+    assert (kernels.relu(x) == np.maximum(x, 0)).all()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_nan_stays_nan_and_harms_no_neighbour(isa, name):
+    x = np.linspace(-2, 2, 37, dtype=np.float32)
+    clean = FUNCTIONS[name](x)
+    x[17] = np.nan
+    found = FUNCTIONS[name](x)
+    assert np.isnan(found[17])
+    assert (np.delete(found, 17) == np.delete(clean, 17)).all()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (7,), (8,), (9,), (17,), (3, 5, 2)])
+def test_any_shape(isa, random, shape):
+    x = random.normal(size=shape)
+    found = kernels.squash(poisoned(x) if x.ndim else x)
+    assert found.shape == shape
+    assert found.dtype == np.float32
+    assert np.allclose(found, reference.activate("scaled_tanh", x), atol=1e-6)
+
+
+def test_bad_input():
+    with pytest.raises(TypeError, match="x: wanted real numbers, found <U1"):
+        kernels.tanh(["a"])

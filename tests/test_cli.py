@@ -1,0 +1,172 @@
+"""cli/: the commands as a user types them."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+
+import lenet_fast
+import numpy as np
+import pytest
+from lenet_fast.cli import main
+from PIL import Image
+
+DIGITS = lenet_fast.sample_digits([3, 1, 4], seed=5)
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command line; returns exit status, standard output and standard error."""
+
+    def call(*arguments):
+        status = main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def test_samples_need_no_file(run):
+    status, out, err = run("predict", "--samples")
+    assert (status, err) == (0, "")
+    captions = [line for line in out.splitlines() if "100.0%" in line]
+    assert [c.split()[::2] for c in captions] == [list("01234"), list("56789")]
+    assert "@" in out
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+def test_idx(run, tmp_path, wrap):
+    file = tmp_path / "digits.bin"
+    file.write_bytes(wrap(idx(DIGITS)))
+    status, out, _ = run("predict", file)
+    assert status == 0
+    assert [line.split()[:2] for line in out.splitlines()] == [[f"{file}[{i}]", digit] for i, digit in enumerate("314")]
+    assert all(line.endswith("%") for line in out.splitlines())
+
+
+@pytest.mark.parametrize("array", [DIGITS, DIGITS / 255, DIGITS[:, None]])
+def test_npy_with_labels(run, tmp_path, array):
+    np.save(tmp_path / "x.npy", array)
+    np.save(tmp_path / "y.npy", np.array([3, 1, 5]))
+    (tmp_path / "y.idx").write_bytes(idx(np.array([3, 1, 5], np.uint8)))
+    for labels in ("y.npy", "y.idx"):
+        status, out, _ = run("predict", tmp_path / "x.npy", "--labels", tmp_path / labels)
+        assert status == 0
+        assert len(out.splitlines()) == 4
+        assert out.splitlines()[-1] == "accuracy 66.67% (2 of 3)"
+        assert run("predict", "-q", tmp_path / "x.npy", "--labels", tmp_path / labels)[1] == "accuracy 66.67% (2 of 3)\n"
+
+
+@pytest.mark.parametrize("name", ["digit.png", "digit.jpg"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x,
+        lambda x: np.pad(x, 2),
+        lambda x: 255 - np.pad(x.repeat(6, 0).repeat(6, 1), ((20, 5), (7, 70))),
+        lambda x: np.stack([np.pad(x.repeat(3, 0).repeat(3, 1), 40)] * 3, -1),
+    ],
+    ids=["28x28", "32x32", "dark on light, large", "colour"],
+)
+def test_pictures(run, tmp_path, change, name):
+    Image.fromarray(change(DIGITS[2])).save(tmp_path / name)
+    status, out, err = run("predict", tmp_path / name)
+    assert (status, err) == (0, "")
+    assert out.split()[:2] == [str(tmp_path / name), "4"]
+
+
+def test_ink_on_transparent_paper(run, tmp_path):
+    ink = np.zeros((28 * 4, 28 * 4, 4), np.uint8)
+    ink[..., 3] = DIGITS[0].repeat(4, 0).repeat(4, 1)
+    Image.fromarray(ink).save(tmp_path / "digit.png")
+    assert run("predict", tmp_path / "digit.png")[1].split()[1] == "3"
+
+
+def test_another_model(run, tmp_path):
+    lenet_fast.pretrained("digits").save(tmp_path / "mine")
+    np.save(tmp_path / "x.npy", DIGITS)
+    assert run("predict", "--model", tmp_path / "mine", tmp_path / "x.npy")[0] == 0
+    status, out, _ = run("inspect", tmp_path / "mine")
+    assert status == 0
+    assert "340,908" in out
+
+
+def test_inspect_shows_table_and_card(run):
+    status, out, _ = run("inspect")
+    assert status == 0
+    assert "C3 convolution" in out
+    assert "60,000" in out
+    assert "test accuracy" in out
+
+
+def test_info(run):
+    status, out, _ = run("info")
+    assert status == 0
+    assert f"version         {lenet_fast.__version__}" in out
+
+
+BAD = {
+    "neither": (["predict"], "predict: wanted image files or --samples, found neither"),
+    "both": (["predict", "--samples", "x.png"], "predict: wanted image files or --samples, found both"),
+    "missing": (["predict", "none.png"], "[Errno 2] No such file or directory: 'none.png'"),
+    "text": (["predict", "text.txt"], "text.txt: wanted a picture, a .npy array or an IDX file, found something that is none of them"),
+    "empty": (["predict", "empty"], "empty: wanted a picture, a .npy array or an IDX file"),
+    "truncated npy": (["predict", "half.npy"], "half.npy: wanted a whole .npy file of numbers, found a damaged one"),
+    "pickled npy": (["predict", "object.npy"], "object.npy: wanted a whole .npy file of numbers, found a damaged one"),
+    "truncated picture": (["predict", "half.png"], "half.png: wanted a picture"),
+    "wrong size": (["predict", "small.npy"], "images: wanted (n, 32, 32)"),
+    "labels for others": (["predict", "x.npy", "--labels", "small.npy"], "small.npy: wanted one whole number per image, found float64"),
+    "too few labels": (["predict", "x.npy", "--labels", "y.npy"], "--labels: wanted one label per image (3), found 2"),
+    "no model": (["inspect", "text.txt"], "text.txt: wanted a safetensors file written by Model.save, found something else"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("hello world")
+    (tmp_path / "empty").touch()
+    np.save("x.npy", DIGITS)
+    np.save("y.npy", [1, 2])
+    np.save("small.npy", np.zeros((3, 5, 5)))
+    np.save("object.npy", np.array([{}], dtype=object))
+    (tmp_path / "half.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:200])
+    Image.fromarray(DIGITS[0]).save("x.png")
+    (tmp_path / "half.png").write_bytes((tmp_path / "x.png").read_bytes()[:150])
+    arguments, sentence = BAD[case]
+    status, _, err = run(*arguments)
+    assert status == 1
+    assert err.startswith(f"lenet-fast: {sentence}")
+    assert err.count("\n") == 1
+
+
+def test_a_missing_pillow_is_named_with_its_install_line(run, tmp_path, monkeypatch):
+    Image.fromarray(DIGITS[0]).save(tmp_path / "x.png")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    status, _, err = run("predict", tmp_path / "x.png")
+    assert status == 1
+    assert err.endswith("x.png: reading pictures needs Pillow; install it with: pip install pillow\n")
+
+
+def test_usage_errors_exit_with_2():
+    with pytest.raises(SystemExit) as caught:
+        main(["recognise"])
+    assert caught.value.code == 2
+
+
+def test_a_reader_that_stops_early_is_no_error(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((20_000, 28, 28), np.uint8))
+    command = f"'{sys.executable}' -c 'import sys; from lenet_fast.cli import main; sys.exit(main())' predict '{tmp_path}/x.npy' | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+def test_the_command_is_installed():
+    done = subprocess.run(["lenet-fast", "--version"], capture_output=True, text=True, check=False)
+    assert done.stdout == f"lenet-fast {lenet_fast.__version__}\n"

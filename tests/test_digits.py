@@ -1,0 +1,83 @@
+"""digits.py: other people's digits in MNIST's form, and digits drawn by code."""
+
+from __future__ import annotations
+
+import lenet_fast
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+
+def test_scikit_learns_digits():
+    """1,797 real digits by other writers, 8x8 pixels, never trained on, prepared as the documentation says."""
+    digits = load_digits()
+    labels = lenet_fast.predict(lenet_fast.prepare_digits(digits.images))
+    assert (labels == digits.target).mean() >= 0.92
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_drawn_digits_are_read(seed):
+    assert lenet_fast.predict(lenet_fast.sample_digits(seed=seed)).tolist() == list(range(10))
+
+
+def test_drawn_digits_are_the_same_every_time():
+    assert (lenet_fast.sample_digits() == lenet_fast.sample_digits()).all()
+    assert (lenet_fast.sample_digits() != lenet_fast.sample_digits(seed=1)).any()
+    assert lenet_fast.sample_digits([]).shape == (0, 28, 28)
+    with pytest.raises(ValueError, match="digits: wanted numbers from 0 to 9, found 10"):
+        lenet_fast.sample_digits([3, 10])
+
+
+def test_prepared_digits_are_sized_and_centred():
+    for image in lenet_fast.prepare_digits(lenet_fast.sample_digits()):
+        rows, columns = (np.flatnonzero((image > 50).any(axis)) for axis in (1, 0))
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 in (19, 20)
+        assert image.max() == 255
+        for axis in (0, 1):
+            mass = image.sum(axis=1 - axis, dtype=float)
+            assert abs(mass @ (np.arange(28) + 0.5) / mass.sum() - 14) <= 0.5
+
+
+@pytest.mark.parametrize("change", [lambda x: 255 - x, lambda x: x * 0.2 + 20.0, lambda x: x.astype(np.float64) * 1e6 - 7, lambda x: -x.astype(float)])
+def test_contrast_and_polarity_do_not_matter(change):
+    drawn = lenet_fast.sample_digits()
+    wanted = lenet_fast.prepare_digits(drawn)
+    found = lenet_fast.prepare_digits(change(drawn))
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("times", [2, 3, 7])
+def test_size_and_place_do_not_matter(times):
+    drawn = lenet_fast.sample_digits()
+    large = np.pad(drawn.repeat(times, axis=1).repeat(times, axis=2), ((0, 0), (5, 60), (31, 2)))
+    assert (lenet_fast.predict(lenet_fast.prepare_digits(large)) == np.arange(10)).all()
+
+
+def test_ink_can_be_forced():
+    drawn = lenet_fast.sample_digits([0])
+    assert (lenet_fast.prepare_digits(255 - drawn, ink="dark") == lenet_fast.prepare_digits(drawn, ink="light")).all()
+    with pytest.raises(ValueError, match="ink: wanted 'auto', 'light' or 'dark', found 'blue'"):
+        lenet_fast.prepare_digits(drawn, ink="blue")
+
+
+def test_blank_thin_and_empty():
+    assert not lenet_fast.prepare_digits(np.full((2, 9, 9), 7)).any()
+    assert lenet_fast.prepare_digits(np.empty((0, 8, 8))).shape == (0, 28, 28)
+    line = np.zeros((100, 100))
+    line[:, 50] = 1
+    assert lenet_fast.prepare_digits(line)[0].any(axis=0).sum() == 1
+    assert lenet_fast.prepare_digits(np.eye(1, 5)).shape == (1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "sentence"),
+    [
+        (np.zeros((2, 3, 4, 5)), ValueError, r"images: wanted grey images \(n, h, w\) or \(h, w\), found shape \(2, 3, 4, 5\)"),
+        (np.zeros((2, 0, 4)), ValueError, "images: wanted grey images"),
+        (np.full((4, 4), np.nan), ValueError, "images: wanted finite pixels, found NaN or infinity"),
+        (np.zeros((4, 4), complex), TypeError, "images: wanted real numbers, found complex128"),
+    ],
+)
+def test_bad_images(images, error, sentence):
+    with pytest.raises(error, match=sentence):
+        lenet_fast.prepare_digits(images)

@@ -1,0 +1,155 @@
+"""model.py: what a model returns, and what makes one."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import lenet_fast
+import numpy as np
+import pytest
+import reference
+from lenet_fast import Conv5x5, Dense, Model, Network
+
+IMAGES = lenet_fast.sample_digits([*range(10), *range(10)], seed=3)
+
+
+@pytest.fixture
+def model():
+    return lenet_fast.pretrained("digits")
+
+
+def small(**changes):
+    network = Network((2, 6, 6), (Conv5x5(3, "tanh", connections=((0,), (1,), (0, 1))), Dense(4)), "softmax")
+    weights = reference.random_weights(network, np.random.default_rng(0)) | changes
+    return network, weights
+
+
+def test_shapes_and_dtypes(model):
+    n = len(IMAGES)
+    for values, shape, dtype in (
+        (model.predict(IMAGES), (n,), np.int64),
+        (model.scores(IMAGES), (n, 10), np.float32),
+        (model.predict_proba(IMAGES), (n, 10), np.float32),
+        (model.features(IMAGES), (n, 84), np.float32),
+        (model.topk(IMAGES, 3)[0], (n, 3), np.int64),
+        (model.topk(IMAGES, 3)[1], (n, 3), np.float32),
+    ):
+        assert values.shape == shape
+        assert values.dtype == dtype
+    shapes = {name: a.shape[1:] for name, a in model.activations(IMAGES).items()}
+    assert shapes == {
+        "C1": (6, 28, 28), "S2": (6, 14, 14), "C3": (16, 10, 10), "S4": (16, 5, 5), "C5": (120, 1, 1), "F6": (84,), "output": (10,),
+    }  # fmt: skip
+
+
+def test_the_outputs_agree_with_each_other(model):
+    scores, probabilities, labels = model.scores(IMAGES), model.predict_proba(IMAGES), model.predict(IMAGES)
+    assert (labels == scores.argmin(1)).all()
+    assert (labels == probabilities.argmax(1)).all()
+    assert np.abs(probabilities.sum(1) - 1).max() < 1e-6
+    best, shares = model.topk(IMAGES, 10)
+    assert (best[:, 0] == labels).all()
+    assert (np.diff(np.take_along_axis(scores, best, 1)) >= 0).all()
+    assert (shares == np.take_along_axis(probabilities, best, 1)).all()
+    layers = model.activations(IMAGES)
+    assert (layers["output"] == scores).all()
+    assert (layers["F6"] == model.features(IMAGES)).all()
+    assert np.abs(layers["F6"]).max() <= np.float32(1.7159)
+
+
+def test_rubbish_takes_its_share(model):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
+    assert np.median(model.predict_proba(noise, rubbish=1.0).sum(1)) < 0.5 < np.median(model.predict_proba(IMAGES, rubbish=1.0).sum(1))
+
+
+def test_equal_scores_go_to_the_first():
+    network = Network((1, 1, 1), (Dense(4),), "scores")
+    model = Model(network, {"F1.weight": np.zeros((4, 1)), "F1.bias": [0, 2, 2, 1]})
+    assert model.predict(np.zeros((3, 1, 1, 1), np.uint8)).tolist() == [1, 1, 1]
+    assert model.topk(np.zeros((1, 1, 1, 1), np.uint8), 4)[0].tolist() == [[1, 2, 3, 0]]
+
+
+def test_pickle_keeps_every_bit(model):
+    again = pickle.loads(pickle.dumps(model))
+    assert again.scores(IMAGES).tobytes() == model.scores(IMAGES).tobytes()
+    assert again.card == model.card
+    assert len(pickle.dumps(model)) < 300_000
+
+
+def test_is_immutable(model):
+    with pytest.raises(TypeError):
+        model.weights["C1.bias"] = np.zeros(6)
+    with pytest.raises(ValueError, match="read-only"):
+        model.weights["C1.bias"][0] = 1
+    with pytest.raises(AttributeError):
+        model.network = None
+
+
+def test_the_callers_arrays_are_copied():
+    network, weights = small()
+    model = Model(network, weights)
+    before = model.scores(np.full((1, 2, 6, 6), 9, np.uint8))
+    weights["C1.weight"][...] = 0
+    assert (model.scores(np.full((1, 2, 6, 6), 9, np.uint8)) == before).all()
+
+
+def test_one_model_in_many_threads(model):
+    wanted = model.scores(IMAGES).tobytes()
+    found = []
+    callers = [threading.Thread(target=lambda: found.append(model.scores(IMAGES).tobytes())) for _ in range(16)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert found == [wanted] * 16
+
+
+def test_classes():
+    network, weights = small()
+    assert Model(network, weights).classes_.tolist() == [0, 1, 2, 3]
+    assert Model(network, weights, classes=list("abcd")).classes_.tolist() == ["a", "b", "c", "d"]
+    with pytest.raises(ValueError, match="classes: wanted 4 names, found 3"):
+        Model(network, weights, classes=list("abc"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"C1.weight": np.zeros((3, 2, 3, 3))}, r"C1.weight: wanted shape \(3, 2, 5, 5\), found \(3, 2, 3, 3\)"),
+        ({"F2.bias": np.full(4, np.nan)}, "F2.bias: wanted finite values, found nan"),
+        ({"F9.bias": np.zeros(4)}, "F9.bias: wanted C1.weight, C1.bias, F2.weight, F2.bias, found a tensor that no layer has"),
+        ({"C1.weight": np.ones((3, 2, 5, 5))}, "C1.weight: wanted zeros where the connection table has no connection, found others from map 1 to map 0"),
+    ],
+)
+def test_weights_that_do_not_fit(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Model(*small(**changes))
+
+
+def test_missing_weights():
+    network, weights = small()
+    del weights["C1.bias"]
+    with pytest.raises(ValueError, match=r"C1.bias: wanted an array of shape \(3,\), found none"):
+        Model(network, weights)
+
+
+def test_preprocess_for_another_number_of_channels():
+    with pytest.raises(ValueError, match=r"scale: wanted 1 value or one per channel \(2\), found 3"):
+        Model(*small(), preprocess=lenet_fast.Preprocess(scale=(1, 2, 3)))
+
+
+@pytest.mark.parametrize("k", [0, -1, 11])
+def test_topk_wants_a_possible_k(model, k):
+    with pytest.raises(ValueError, match=f"k: wanted between 1 and 10, found {k}"):
+        model.topk(IMAGES, k)
+
+
+def test_features_want_two_layers():
+    with pytest.raises(ValueError, match="features: wanted a layer before the output"):
+        Model(Network((1, 1, 1), (Dense(1),), "scores"), {"F1.weight": [[1]], "F1.bias": [0]}).features(np.zeros((1, 1, 1, 1)))
+
+
+def test_words(model):
+    assert repr(model) == "<lenet_fast.Model 1x32x32 -> 10 classes, 60,000 trainable parameters>"
+    assert model.summary().endswith("pixels 0..1: x = pixel * 1.275 + -0.1, background 0")

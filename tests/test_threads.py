@@ -1,0 +1,82 @@
+"""threads.cpp: who decides the number of threads, forks, and a pool that sleeps."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import lenet_fast
+import numpy as np
+import pytest
+
+IMAGES = np.zeros((2000, 28, 28), np.uint8)
+
+
+def threads_with(**variables):
+    """The number of threads that a fresh process chooses with these environment variables."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "LENET_FAST_NUM_THREADS")} | variables
+    code = "import lenet_fast; print(lenet_fast.info()['threads'])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no processor affinity on this system")
+def test_default_is_what_this_process_may_use():
+    assert 1 <= int(threads_with()) <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processor affinity on this system")
+def test_affinity_is_respected():
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import lenet_fast; print(lenet_fast.info()['threads'])"
+    environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "LENET_FAST_NUM_THREADS")}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
+def test_environment_variables():
+    assert threads_with(OMP_NUM_THREADS="3") == "3"
+    assert threads_with(OMP_NUM_THREADS="3,2") == "3"
+    assert threads_with(LENET_FAST_NUM_THREADS="5", OMP_NUM_THREADS="3") == "5"
+    assert threads_with(LENET_FAST_NUM_THREADS="", OMP_NUM_THREADS="nonsense") == threads_with()
+    for bad in ("0", "-1", "two", "1.5"):
+        assert threads_with(LENET_FAST_NUM_THREADS=bad).endswith(f"LENET_FAST_NUM_THREADS: wanted a whole number of at least 1, found '{bad}'")
+
+
+def test_the_argument_wins(threads):
+    threads(7)
+    assert lenet_fast.info()["threads"] == 7
+    for bad in (0, -3):
+        with pytest.raises(ValueError, match=f"threads: wanted at least 1, found {bad}"):
+            threads(bad)
+    assert lenet_fast.info()["threads"] == 7
+
+
+def _predict(queue):
+    queue.put(lenet_fast.predict(IMAGES).sum())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_forked_child_predicts_too(threads):
+    threads(3)
+    wanted = lenet_fast.predict(IMAGES).sum()
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_predict, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == wanted
+    child.join(timeout=60)
+    assert child.exitcode == 0
+    assert lenet_fast.predict(IMAGES).sum() == wanted
+
+
+def test_idle_workers_sleep(threads):
+    threads(4)
+    lenet_fast.predict(IMAGES)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    time.sleep(1)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.1  # seconds; spinning would take 1 to 4
