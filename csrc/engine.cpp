@@ -44,7 +44,8 @@ class Worker {
   int lanes() const { return plan_.table().lanes; }
 
   float* data(const Buffer& buffer, int vector) const {
-    return memory_ + (buffer.offset * kBlockVectors + buffer.size * static_cast<std::size_t>(vector)) * static_cast<std::size_t>(lanes());
+    return memory_ + (buffer.offset * kBlockVectors + buffer.size * static_cast<std::size_t>(vector)) *
+                         static_cast<std::size_t>(lanes());
   }
   float* data(std::size_t buffer, int vector) const { return data(plan_.buffers()[buffer], vector); }
 
@@ -52,12 +53,14 @@ class Worker {
   // once, because steps write only inside them.
   void lay_borders() const {
     for (const Buffer& buffer : plan_.buffers())
-      if (buffer.padding > 0) std::fill_n(data(buffer, 0), buffer.size * kBlockVectors * static_cast<std::size_t>(lanes()), 0.0f);
+      if (buffer.padding > 0)
+        std::fill_n(data(buffer, 0), buffer.size * kBlockVectors * static_cast<std::size_t>(lanes()), 0.0f);
     const Buffer& input = plan_.buffers().front();
     if (images_.height == input.shape.height) return;
     for (int c = 0; c < input.shape.maps; ++c) {
       const auto channel = static_cast<std::size_t>(c);
-      const float background = std::fma(plan_.scaling().background, plan_.scaling().scale[channel], plan_.scaling().shift[channel]);
+      const float background =
+          std::fma(plan_.scaling().background, plan_.scaling().scale[channel], plan_.scaling().shift[channel]);
       for (int v = 0; v < kBlockVectors; ++v)
         for (int y = 0; y < input.shape.height; ++y)
           std::fill_n(data(input, v) + input.at(c, y, 0) * lanes(), input.shape.width * lanes(), background);
@@ -67,20 +70,20 @@ class Worker {
   void load(int v) const {
     const Buffer& input = plan_.buffers().front();
     const int top = (input.shape.height - images_.height) / 2, left = (input.shape.width - images_.width) / 2;
-    plan_.table().load_pixels({.data = images_.image(first_ + v * lanes()),
-                               .type = images_.type,
-                               .image_stride = images_.image_stride,
-                               .channel_stride = images_.channel_stride,
-                               .row_stride = images_.row_stride,
-                               .column_stride = images_.column_stride,
-                               .images = std::min(lanes(), count_ - v * lanes()),
-                               .channels = images_.channels,
-                               .height = images_.height,
-                               .width = images_.width,
-                               .scale = plan_.scaling().scale.data(),
-                               .shift = plan_.scaling().shift.data(),
-                               .output = {data(input, v) + input.at(0, top, left) * lanes(), input.map() * lanes(),
-                                          input.row() * lanes()}});
+    plan_.table().load_pixels(
+        {.data = images_.image(first_ + v * lanes()),
+         .type = images_.type,
+         .image_stride = images_.image_stride,
+         .channel_stride = images_.channel_stride,
+         .row_stride = images_.row_stride,
+         .column_stride = images_.column_stride,
+         .images = std::min(lanes(), count_ - v * lanes()),
+         .channels = images_.channels,
+         .height = images_.height,
+         .width = images_.width,
+         .scale = plan_.scaling().scale.data(),
+         .shift = plan_.scaling().shift.data(),
+         .output = {data(input, v) + input.at(0, top, left) * lanes(), input.map() * lanes(), input.row() * lanes()}});
   }
 
   // Input maps are read from their border on, output maps are written inside theirs.

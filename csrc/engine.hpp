@@ -18,10 +18,10 @@ struct Tap {
 // What is wanted of a run; null or empty: not wanted. Everything is owned and sized by the caller.
 struct Outputs {
   std::span<const Tap> taps;
-  std::int64_t* labels = nullptr;        // [images]: the smallest distance or the largest score, the first of equals
-  float* probabilities = nullptr;        // [images][classes]: softmax of scores, or of negated distances
-  bool has_rubbish = false;              // equation 9's rubbish class takes part in the softmax
-  float rubbish = 0;                     // with this distance, negated (or score)
+  std::int64_t* labels = nullptr;  // [images]: the smallest distance or the largest score, the first of equals
+  float* probabilities = nullptr;  // [images][classes]: softmax of scores, or of negated distances
+  bool has_rubbish = false;        // equation 9's rubbish class takes part in the softmax
+  float rubbish = 0;               // with this distance, negated (or score)
 };
 
 // Computes the outputs on the calling thread and up to `threads` - 1 others. Deterministic: neither `threads` nor the

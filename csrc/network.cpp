@@ -10,8 +10,8 @@ namespace lenet_fast {
 namespace {
 
 constexpr int kKernel = 5;
-constexpr int kLargestSide = 4096;            // of an input image
-constexpr int kMostMaps = 65536;              // of any layer
+constexpr int kLargestSide = 4096;             // of an input image
+constexpr int kMostMaps = 65536;               // of any layer
 constexpr std::int64_t kMostValues = 1 << 24;  // of any layer's output: 64 MiB of float32
 
 template <class Enum, std::size_t N>
@@ -160,8 +160,8 @@ Network::Network(Shape input, std::vector<Layer> layers, Head head)
     : input_(input), layers_(std::move(layers)), head_(head) {
   if (input.maps < 1 || input.height < 1 || input.width < 1 || input.maps > kMostMaps || input.height > kLargestSide ||
       input.width > kLargestSide || input.size() > kMostValues)
-    throw Error("input: wanted (channels, height, width) from 1 to " + std::to_string(kLargestSide) + " pixels a side, found " +
-                to_string(input));
+    throw Error("input: wanted (channels, height, width) from 1 to " + std::to_string(kLargestSide) +
+                " pixels a side, found " + to_string(input));
   if (layers_.empty()) throw Error("layers: wanted at least one, found none");
   Shape shape = input;
   bool flat = false;

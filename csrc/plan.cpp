@@ -64,7 +64,8 @@ Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scali
   if (scaling_.scale.size() != channels || scaling_.shift.size() != channels)
     throw Error("scale and shift: wanted one value per channel (" + std::to_string(channels) + ")");
   if (weights.size() != figures.size())
-    throw Error("weights: wanted " + std::to_string(figures.size()) + " layers, found " + std::to_string(weights.size()));
+    throw Error("weights: wanted " + std::to_string(figures.size()) + " layers, found " +
+                std::to_string(weights.size()));
   for (std::size_t i = 0; i < figures.size(); ++i) {
     check_size(figures[i], 0, weights[i].weight);
     check_size(figures[i], 1, weights[i].bias);
@@ -93,7 +94,8 @@ Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scali
 
 const Buffer& Plan::buffer_of(std::size_t layer) const {
   const std::size_t index = buffer_of_layer_.at(layer);
-  if (index == kFusedAway) throw Error(network_.figures()[layer].name + ": this plan computes it only inside the next layer");
+  if (index == kFusedAway)
+    throw Error(network_.figures()[layer].name + ": this plan computes it only inside the next layer");
   return buffers_[index];
 }
 
@@ -123,7 +125,8 @@ std::size_t Plan::add_layer(std::size_t layer, std::size_t input, const LayerWei
   return add_dense(layer, input, weights, dense);
 }
 
-std::size_t Plan::add_conv(std::size_t layer, std::size_t input, const LayerWeights& weights, const LayerWeights* subsample) {
+std::size_t Plan::add_conv(std::size_t layer, std::size_t input, const LayerWeights& weights,
+                           const LayerWeights* subsample) {
   const auto& conv = std::get<Conv5x5>(network_.layers()[layer]);
   const Shape full = network_.figures()[layer].output;
   const std::size_t last = subsample ? layer + 1 : layer;
@@ -150,8 +153,8 @@ std::size_t Plan::add_conv(std::size_t layer, std::size_t input, const LayerWeig
 std::size_t Plan::add_subsample(std::size_t layer, std::size_t input, const LayerWeights& weights) {
   const Shape out = network_.figures()[layer].output;
   const std::size_t output = add_buffer(out, padding_of(layer + 1), out.size());
-  const kernels::Subsample kernel{input_maps(input), output_maps(output),           out.maps,
-                                  out.height,        out.width, subsample_kernel(layer, weights)};
+  const kernels::Subsample kernel{input_maps(input), output_maps(output), out.maps,
+                                  out.height,        out.width,           subsample_kernel(layer, weights)};
   map_steps_.push_back({kernel, input, output});
   return output;
 }
@@ -182,8 +185,10 @@ kernels::Subsample2x2 Plan::subsample_kernel(std::size_t layer, const LayerWeigh
   const auto maps = static_cast<std::size_t>(network_.figures()[layer].output.maps);
   kernels::Subsample2x2 kernel{pool.pooling, pool.activation, nullptr, nullptr};
   const bool trainable = pool.pooling == Pooling::trainable;
-  kernel.coefficient = keep(trainable ? std::vector<float>(weights.weight.begin(), weights.weight.end()) : std::vector<float>(maps, 0.25f));
-  kernel.bias = keep(trainable ? std::vector<float>(weights.bias.begin(), weights.bias.end()) : std::vector<float>(maps));
+  kernel.coefficient = keep(trainable ? std::vector<float>(weights.weight.begin(), weights.weight.end())
+                                      : std::vector<float>(maps, 0.25f));
+  kernel.bias =
+      keep(trainable ? std::vector<float>(weights.bias.begin(), weights.bias.end()) : std::vector<float>(maps));
   return kernel;
 }
 

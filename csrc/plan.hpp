@@ -56,8 +56,10 @@ class Plan {
   using BlockStep = Step<kernels::Dense, kernels::RBF>;
 
   // With `every_layer`, convolutions that are fused with their subsampling are also computed on their own, so that
-  // every layer can be read; the other layers keep their bits. Throws Error if a weight has another size than its shape.
-  Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, const kernels::Table& table, bool every_layer);
+  // every layer can be read; the other layers keep their bits. Throws Error if a weight has another size than its
+  // shape.
+  Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, const kernels::Table& table,
+       bool every_layer);
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
@@ -77,7 +79,8 @@ class Plan {
  private:
   std::size_t add_buffer(Shape shape, int padding, std::int64_t values);
   std::size_t add_layer(std::size_t layer, std::size_t input, const LayerWeights& weights);
-  std::size_t add_conv(std::size_t layer, std::size_t input, const LayerWeights& weights, const LayerWeights* subsample);
+  std::size_t add_conv(std::size_t layer, std::size_t input, const LayerWeights& weights,
+                       const LayerWeights* subsample);
   std::size_t add_subsample(std::size_t layer, std::size_t input, const LayerWeights& weights);
   template <class Kernel>
   std::size_t add_dense(std::size_t layer, std::size_t input, const LayerWeights& weights, Kernel kernel);

@@ -30,8 +30,8 @@ class Counter {
   const std::int64_t count_;
 };
 
-// Runs `body` on the calling thread and on up to `threads` - 1 workers at the same time; returns when all have returned.
-// The first exception thrown by any of them is thrown here.
+// Runs `body` on the calling thread and on up to `threads` - 1 workers at the same time; returns when all have
+// returned. The first exception thrown by any of them is thrown here.
 void run(int threads, const std::function<void()>& body);
 
 }  // namespace lenet_fast::threads

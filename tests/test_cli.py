@@ -59,7 +59,9 @@ def test_npy_with_labels(run, tmp_path, array):
         assert status == 0
         assert len(out.splitlines()) == 4
         assert out.splitlines()[-1] == "accuracy 66.67% (2 of 3)"
-        assert run("predict", "-q", tmp_path / "x.npy", "--labels", tmp_path / labels)[1] == "accuracy 66.67% (2 of 3)\n"
+        assert (
+            run("predict", "-q", tmp_path / "x.npy", "--labels", tmp_path / labels)[1] == "accuracy 66.67% (2 of 3)\n"
+        )
 
 
 @pytest.mark.parametrize("name", ["digit.png", "digit.jpg"])
@@ -114,15 +116,24 @@ BAD = {
     "neither": (["predict"], "predict: wanted image files or --samples, found neither"),
     "both": (["predict", "--samples", "x.png"], "predict: wanted image files or --samples, found both"),
     "missing": (["predict", "none.png"], "[Errno 2] No such file or directory: 'none.png'"),
-    "text": (["predict", "text.txt"], "text.txt: wanted a picture, a .npy array or an IDX file, found something that is none of them"),
+    "text": (
+        ["predict", "text.txt"],
+        "text.txt: wanted a picture, a .npy array or an IDX file, found something that is none of them",
+    ),
     "empty": (["predict", "empty"], "empty: wanted a picture, a .npy array or an IDX file"),
     "truncated npy": (["predict", "half.npy"], "half.npy: wanted a whole .npy file of numbers, found a damaged one"),
     "pickled npy": (["predict", "object.npy"], "object.npy: wanted a whole .npy file of numbers, found a damaged one"),
     "truncated picture": (["predict", "half.png"], "half.png: wanted a picture"),
     "wrong size": (["predict", "small.npy"], "images: wanted (n, 32, 32)"),
-    "labels for others": (["predict", "x.npy", "--labels", "small.npy"], "small.npy: wanted one whole number per image, found float64"),
+    "labels for others": (
+        ["predict", "x.npy", "--labels", "small.npy"],
+        "small.npy: wanted one whole number per image, found float64",
+    ),
     "too few labels": (["predict", "x.npy", "--labels", "y.npy"], "--labels: wanted one label per image (3), found 2"),
-    "no model": (["inspect", "text.txt"], "text.txt: wanted a safetensors file written by Model.save, found something else"),
+    "no model": (
+        ["inspect", "text.txt"],
+        "text.txt: wanted a safetensors file written by Model.save, found something else",
+    ),
 }
 
 

@@ -38,7 +38,10 @@ def test_prepared_digits_are_sized_and_centred():
             assert abs(mass @ (np.arange(28) + 0.5) / mass.sum() - 14) <= 0.5
 
 
-@pytest.mark.parametrize("change", [lambda x: 255 - x, lambda x: x * 0.2 + 20.0, lambda x: x.astype(np.float64) * 1e6 - 7, lambda x: -x.astype(float)])
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: 255 - x, lambda x: x * 0.2 + 20.0, lambda x: x.astype(np.float64) * 1e6 - 7, lambda x: -x.astype(float)],
+)
 def test_contrast_and_polarity_do_not_matter(change):
     drawn = lenet_fast.sample_digits()
     wanted = lenet_fast.prepare_digits(drawn)
@@ -72,7 +75,11 @@ def test_blank_thin_and_empty():
 @pytest.mark.parametrize(
     ("images", "error", "sentence"),
     [
-        (np.zeros((2, 3, 4, 5)), ValueError, r"images: wanted grey images \(n, h, w\) or \(h, w\), found shape \(2, 3, 4, 5\)"),
+        (
+            np.zeros((2, 3, 4, 5)),
+            ValueError,
+            r"images: wanted grey images \(n, h, w\) or \(h, w\), found shape \(2, 3, 4, 5\)",
+        ),
         (np.zeros((2, 0, 4)), ValueError, "images: wanted grey images"),
         (np.full((4, 4), np.nan), ValueError, "images: wanted finite pixels, found NaN or infinity"),
         (np.zeros((4, 4), complex), TypeError, "images: wanted real numbers, found complex128"),

@@ -57,7 +57,9 @@ def test_same_bits_on_every_instruction_set(random, monkeypatch, name):
         monkeypatch.setenv("LENET_FAST_ISA", isa)
         again = Model(model.network, model.weights, preprocess=model.preprocess)
         assert again._plan.isa == isa
-        results.add((again.scores(images).tobytes(), again.predict_proba(images).tobytes(), again.features(images).tobytes()))
+        results.add(
+            (again.scores(images).tobytes(), again.predict_proba(images).tobytes(), again.features(images).tobytes())
+        )
     assert len(results) == 1
 
 

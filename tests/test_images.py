@@ -36,7 +36,7 @@ LAYOUTS = {
     "tuple of (h, w, 1)": lambda x: tuple(x[..., None]),
     "nested lists as floats": lambda x: (x / 255).tolist(),
     "float16": lambda x: (x / 255).astype(np.float16),
-    "float32": lambda x: (x / np.float32(255)),
+    "float32": lambda x: x / np.float32(255),
     "float64": lambda x: x / 255,
     "big-endian float32": lambda x: (x / 255).astype(">f4"),
     "read-only": lambda x: np.frombuffer(x.tobytes(), np.uint8).reshape(x.shape),
@@ -61,7 +61,11 @@ def test_every_layout_gives_the_same_labels_and_nearly_the_same_scores(layout):
         assert found.tobytes() == wanted.tobytes()
 
 
-@pytest.mark.parametrize("one", [GREY[0], GREY[0][None], GREY[0][..., None], Image.fromarray(GREY[0]), GREY[0].tolist()], ids=["hw", "nhw", "hwc", "PIL", "as uint8"])
+@pytest.mark.parametrize(
+    "one",
+    [GREY[0], GREY[0][None], GREY[0][..., None], Image.fromarray(GREY[0]), GREY[0].tolist()],
+    ids=["hw", "nhw", "hwc", "PIL", "as uint8"],
+)
 def test_one_image_is_a_batch_of_one(one):
     if isinstance(one, list):
         one = np.array(one, np.uint8)
@@ -70,7 +74,10 @@ def test_one_image_is_a_batch_of_one(one):
     assert model.scores(one).tobytes() == model.scores(GREY[:1]).tobytes()
 
 
-@pytest.mark.parametrize("layout", [lambda x: x, lambda x: x.transpose(0, 2, 3, 1), lambda x: [Image.fromarray(i.transpose(1, 2, 0)) for i in x]])
+@pytest.mark.parametrize(
+    "layout",
+    [lambda x: x, lambda x: x.transpose(0, 2, 3, 1), lambda x: [Image.fromarray(i.transpose(1, 2, 0)) for i in x]],
+)
 def test_colour_layouts(layout):
     batch = as_batch(layout(COLOUR), (3, 32, 32))
     assert (batch == COLOUR).all()
@@ -88,7 +95,9 @@ def test_input_is_never_written():
     assert (before == GREY).all()
 
 
-@pytest.mark.parametrize("empty", [[], np.empty((0, 28, 28)), np.empty((0, 1, 32, 32), np.uint8), np.empty((0, 28, 28, 1), np.float32)])
+@pytest.mark.parametrize(
+    "empty", [[], np.empty((0, 28, 28)), np.empty((0, 1, 32, 32), np.uint8), np.empty((0, 28, 28, 1), np.float32)]
+)
 def test_an_empty_batch_gives_empty_results(empty):
     model = lenet_fast.pretrained("digits")
     assert model.predict(empty).shape == (0,)
@@ -123,11 +132,16 @@ def test_wrong_size_or_channels(shape):
 
 
 def test_colour_for_a_grey_network():
-    assert refused(np.zeros((5, 28, 28, 3))) == "images: wanted 1 channel, found 3 in shape (5, 28, 28, 3); convert them to grey first"
+    assert (
+        refused(np.zeros((5, 28, 28, 3)))
+        == "images: wanted 1 channel, found 3 in shape (5, 28, 28, 3); convert them to grey first"
+    )
 
 
 def test_ambiguous_axes():
-    with pytest.raises(ValueError, match=r"shape \(2, 6, 6, 6\) reads as nchw and as nhwc; transpose to \(n, c, h, w\)"):
+    with pytest.raises(
+        ValueError, match=r"shape \(2, 6, 6, 6\) reads as nchw and as nhwc; transpose to \(n, c, h, w\)"
+    ):
         as_batch(np.zeros((2, 6, 6, 6)), (6, 6, 6))
 
 
@@ -205,7 +219,9 @@ def test_pixels_far_outside_warn_once_and_name_the_likely_scaling(low, high, adv
     images = np.linspace(low, high, 3 * 28 * 28).reshape(3, 28, 28)
     with pytest.warns(UserWarning) as caught:
         lenet_fast.predict(images)
-    assert [str(w.message) for w in caught] == [f"images: float pixels are counted from 0 to 1, found {low:g} to {high:g}; {advice}"]
+    assert [str(w.message) for w in caught] == [
+        f"images: float pixels are counted from 0 to 1, found {low:g} to {high:g}; {advice}"
+    ]
     assert caught[0].filename == __file__
 
 

@@ -60,7 +60,11 @@ def test_the_outputs_agree_with_each_other(model):
 
 def test_rubbish_takes_its_share(model):
     noise = np.random.default_rng(0).integers(0, 256, (50, 28, 28), np.uint8)
-    assert np.median(model.predict_proba(noise, rubbish=1.0).sum(1)) < 0.5 < np.median(model.predict_proba(IMAGES, rubbish=1.0).sum(1))
+    assert (
+        np.median(model.predict_proba(noise, rubbish=1.0).sum(1))
+        < 0.5
+        < np.median(model.predict_proba(IMAGES, rubbish=1.0).sum(1))
+    )
 
 
 def test_equal_scores_go_to_the_first():
@@ -118,8 +122,14 @@ def test_classes():
     [
         ({"C1.weight": np.zeros((3, 2, 3, 3))}, r"C1.weight: wanted shape \(3, 2, 5, 5\), found \(3, 2, 3, 3\)"),
         ({"F2.bias": np.full(4, np.nan)}, "F2.bias: wanted finite values, found nan"),
-        ({"F9.bias": np.zeros(4)}, "F9.bias: wanted C1.weight, C1.bias, F2.weight, F2.bias, found a tensor that no layer has"),
-        ({"C1.weight": np.ones((3, 2, 5, 5))}, "C1.weight: wanted zeros where the connection table has no connection, found others from map 1 to map 0"),
+        (
+            {"F9.bias": np.zeros(4)},
+            "F9.bias: wanted C1.weight, C1.bias, F2.weight, F2.bias, found a tensor that no layer has",
+        ),
+        (
+            {"C1.weight": np.ones((3, 2, 5, 5))},
+            "C1.weight: wanted zeros where the connection table has no connection, found others from map 1 to map 0",
+        ),
     ],
 )
 def test_weights_that_do_not_fit(changes, sentence):
@@ -147,7 +157,9 @@ def test_topk_wants_a_possible_k(model, k):
 
 def test_features_want_two_layers():
     with pytest.raises(ValueError, match="features: wanted a layer before the output"):
-        Model(Network((1, 1, 1), (Dense(1),), "scores"), {"F1.weight": [[1]], "F1.bias": [0]}).features(np.zeros((1, 1, 1, 1)))
+        Model(Network((1, 1, 1), (Dense(1),), "scores"), {"F1.weight": [[1]], "F1.bias": [0]}).features(
+            np.zeros((1, 1, 1, 1))
+        )
 
 
 def test_words(model):

@@ -74,7 +74,11 @@ def test_is_immutable():
         ((Conv5x5(2, "swish"),), "scores", "activation: wanted one of 'identity', .*, found 'swish'"),
         ((Conv5x5(2, connections=((0,),)),), "scores", r"C1: connections wanted one row per map \(2\), found 1"),
         ((Conv5x5(1, connections=()),), "scores", "connections: wanted one row per map or None, found an empty tuple"),
-        ((Conv5x5(1, connections=((3,),)),), "scores", "connections of map 0 wanted ascending, different input maps from 0 to 2"),
+        (
+            (Conv5x5(1, connections=((3,),)),),
+            "scores",
+            "connections of map 0 wanted ascending, different input maps from 0 to 2",
+        ),
         ((Conv5x5(1, connections=((1, 0),)),), "scores", "connections of map 0 wanted ascending"),
         ((Conv5x5(1, connections=((1, 1),)),), "scores", "connections of map 0 wanted ascending"),
         ((Conv5x5(1, connections=((-1, 1),)),), "scores", "connections of map 0 wanted ascending"),

@@ -9,7 +9,10 @@ from lenet_fast import RBF, Dense, Model, Network
 
 
 def logits_model(classes):
-    return Model(Network((1, 1, classes), (Dense(classes),), "softmax"), {"F1.weight": np.eye(classes), "F1.bias": np.zeros(classes)})
+    return Model(
+        Network((1, 1, classes), (Dense(classes),), "softmax"),
+        {"F1.weight": np.eye(classes), "F1.bias": np.zeros(classes)},
+    )
 
 
 @pytest.mark.parametrize("classes", [1, 2, 10, 13])

@@ -13,13 +13,19 @@ from lenet_fast.kernels import subsample2x2
 @pytest.mark.parametrize("shape", [(1, 1, 2, 2), (3, 2, 3, 2), (9, 3, 5, 7), (16, 1, 8, 8), (33, 2, 2, 13)])
 def test_against_the_oracle(isa, random, shape, pooling):
     x = random.normal(size=shape).astype(np.float32)
-    pair = {"coefficient": random.normal(size=shape[1]), "bias": random.normal(size=shape[1])} if pooling == "trainable" else {}
+    pair = (
+        {"coefficient": random.normal(size=shape[1]), "bias": random.normal(size=shape[1])}
+        if pooling == "trainable"
+        else {}
+    )
     pair = {name: values.astype(np.float32) for name, values in pair.items()}
     found = subsample2x2(poisoned(x), pooling, **pair)
     wanted = reference.subsample2x2(x, pooling, **pair)
     assert found.shape == wanted.shape
     # Three additions and one fused multiply-add round four times.
-    magnitude = reference.subsample2x2(np.abs(x), "average") * 4 * np.abs(pair.get("coefficient", np.ones(1)))[:, None, None]
+    magnitude = (
+        reference.subsample2x2(np.abs(x), "average") * 4 * np.abs(pair.get("coefficient", np.ones(1)))[:, None, None]
+    )
     magnitude = magnitude + np.abs(pair.get("bias", np.zeros(1)))[:, None, None]
     assert (np.abs(found - wanted) <= 4 * reference.EPSILON * magnitude).all()
 

@@ -18,7 +18,9 @@ IMAGES = np.zeros((2000, 28, 28), np.uint8)
 
 def threads_with(**variables):
     """The number of threads that a fresh process chooses with these environment variables."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "LENET_FAST_NUM_THREADS")} | variables
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "LENET_FAST_NUM_THREADS")
+    } | variables
     code = "import lenet_fast; print(lenet_fast.info()['threads'])"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
@@ -33,7 +35,10 @@ def test_default_is_what_this_process_may_use():
 def test_affinity_is_respected():
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import lenet_fast; print(lenet_fast.info()['threads'])"
     environment = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "LENET_FAST_NUM_THREADS")}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout == "1\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+        == "1\n"
+    )
 
 
 def test_environment_variables():
@@ -42,7 +47,9 @@ def test_environment_variables():
     assert threads_with(LENET_FAST_NUM_THREADS="5", OMP_NUM_THREADS="3") == "5"
     assert threads_with(LENET_FAST_NUM_THREADS="", OMP_NUM_THREADS="nonsense") == threads_with()
     for bad in ("0", "-1", "two", "1.5"):
-        assert threads_with(LENET_FAST_NUM_THREADS=bad).endswith(f"LENET_FAST_NUM_THREADS: wanted a whole number of at least 1, found '{bad}'")
+        assert threads_with(LENET_FAST_NUM_THREADS=bad).endswith(
+            f"LENET_FAST_NUM_THREADS: wanted a whole number of at least 1, found '{bad}'"
+        )
 
 
 def test_the_argument_wins(threads):
@@ -79,4 +86,6 @@ def test_idle_workers_sleep(threads):
     before = resource.getrusage(resource.RUSAGE_SELF)
     time.sleep(1)
     after = resource.getrusage(resource.RUSAGE_SELF)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.1  # seconds; spinning would take 1 to 4
+    assert (
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.1
+    )  # seconds; spinning would take 1 to 4

@@ -69,5 +69,7 @@ def test_tensors_are_images(digits):
     images = torch.from_numpy(lenet_fast.sample_digits())
     assert digits.predict(images).tolist() == list(range(10))
     assert digits.predict(list(images)).tolist() == list(range(10))
-    with pytest.raises(TypeError, match=r"a tensor that needs gradients or lies on another device wants .detach\(\).cpu\(\) first"):
+    with pytest.raises(
+        TypeError, match=r"a tensor that needs gradients or lies on another device wants .detach\(\).cpu\(\) first"
+    ):
         digits.predict((images / 255).requires_grad_())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 import struct
@@ -21,7 +20,9 @@ def model():
     network = Network((3, 8, 8), (Conv5x5(2, "tanh", 1), Subsample2x2(), Dense(3)), "softmax")
     weights = reference.random_weights(network, np.random.default_rng(0))
     preprocess = Preprocess(scale=(1.5, 2, 0.1), shift=0.25, background=0.5)
-    return Model(network, weights, preprocess=preprocess, classes=("cat", "dog", "ant"), card={"data": "none, « invented »"})
+    return Model(
+        network, weights, preprocess=preprocess, classes=("cat", "dog", "ant"), card={"data": "none, « invented »"}
+    )
 
 
 @pytest.fixture
@@ -80,11 +81,13 @@ def test_saving_replaces_whole_or_not_at_all(model, path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         model.save(path)
     assert path.read_bytes() == before
-    assert os.listdir(path.parent) == [path.name]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_other_readers_understand_our_files(model, path):
-    safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed (pip install '.[frameworks]')")
+    safetensors = pytest.importorskip(
+        "safetensors.numpy", reason="safetensors is not installed (pip install '.[frameworks]')"
+    )
     tensors = safetensors.load_file(path)
     assert all((tensors[name] == values).all() for name, values in model.weights.items())
 
@@ -97,7 +100,10 @@ def test_other_readers_understand_our_files(model, path):
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "a PNG image"),
         (pickle.dumps({"weight": 1}), "a pickle"),
         (b"<!DOCTYPE html><html>", "a web page or XML"),
-        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer; fetch the file itself with 'git lfs pull'"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid",
+            "a Git LFS pointer; fetch the file itself with 'git lfs pull'",
+        ),
         (b"\x93NUMPY\x01\x00" + bytes(64), "a NumPy array"),
         (b"\x89HDF\r\n\x1a\n" + bytes(64), "an HDF5 file (Keras)"),
     ],
@@ -123,15 +129,27 @@ def test_a_missing_file_is_an_os_error(tmp_path):
     ("change", "sentence"),
     [
         (lambda h: h | {"C1.bias": 7}, "tensor 'C1.bias' wanted dtype, shape and data_offsets, found something else"),
-        (lambda h: h | {"C1.bias": h["C1.bias"] | {"dtype": "F8"}}, "tensor 'C1.bias' wanted a dtype of F64, .*, found 'F8'"),
+        (
+            lambda h: h | {"C1.bias": h["C1.bias"] | {"dtype": "F8"}},
+            "tensor 'C1.bias' wanted a dtype of F64, .*, found 'F8'",
+        ),
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"dtype": ["F32"]}}, "wanted a dtype of"),
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [-2]}}, "wanted a shape and two data_offsets"),
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [2.0]}}, "wanted a shape and two data_offsets"),
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [True, 2]}}, "wanted a shape and two data_offsets"),
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [1] * 9}}, "wanted a shape and two data_offsets"),
-        (lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [1 << 40, 1 << 40]}}, "tensor 'C1.bias' wanted .* bytes, found 8"),
-        (lambda h: h | {"C1.bias": h["C1.bias"] | {"data_offsets": [0, 8]}}, "tensor '.*' wanted at byte .*, found at byte"),
-        (lambda h: h | {"C1.bias": h["C1.bias"] | {"data_offsets": [8, 0]}}, "tensor 'C1.bias' wanted 8 bytes, found -8"),
+        (
+            lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [1 << 40, 1 << 40]}},
+            "tensor 'C1.bias' wanted .* bytes, found 8",
+        ),
+        (
+            lambda h: h | {"C1.bias": h["C1.bias"] | {"data_offsets": [0, 8]}},
+            "tensor '.*' wanted at byte .*, found at byte",
+        ),
+        (
+            lambda h: h | {"C1.bias": h["C1.bias"] | {"data_offsets": [8, 0]}},
+            "tensor 'C1.bias' wanted 8 bytes, found -8",
+        ),
         (lambda h: h | {"__metadata__": 3}, "wanted metadata that maps text to text"),
         (lambda h: h | {"__metadata__": {"lenet_fast": 3}}, "wanted metadata that maps text to text"),
         (lambda h: h | {"__metadata__": {}}, "found safetensors without a network description"),
@@ -142,27 +160,45 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         (lambda h: b'{"a": 1, "a": 2}', "the same name twice"),
         (lambda h: b"{\xff}", "wanted a header in JSON"),
         (lambda h: {k: v for k, v in h.items() if k != "check.scores"}, "bytes of tensors|wanted at byte"),
-        (lambda h: {k if k != "C1.bias" else "C1.biases": v for k, v in h.items()}, "C1.biases: wanted .*, found a tensor that no layer has"),
+        (
+            lambda h: {k if k != "C1.bias" else "C1.biases": v for k, v in h.items()},
+            "C1.biases: wanted .*, found a tensor that no layer has",
+        ),
         (lambda h: {k if k != "check.images" else "C9": v for k, v in h.items()}, "wanted 'check.images', found none"),
         (described(lambda d: d.update(format=2)), "wanted format 1; a newer lenet_fast may read it"),
         (described(lambda d: d.pop("network")), "wanted 'network', found none"),
         (described(lambda d: d["network"].update(input=[3, 11, 11])), "F3.weight: wanted shape"),
         (described(lambda d: d["network"].update(input=[3, 10**9, 8])), "input: wanted"),
-        (described(lambda d: d["network"].update(input=[3, 10**19, 8])), "input: wanted a number below 2147483648, found 1"),
+        (
+            described(lambda d: d["network"].update(input=[3, 10**19, 8])),
+            "input: wanted a number below 2147483648, found 1",
+        ),
         (described(lambda d: d["network"].update(input="abc")), "."),
         (described(lambda d: d["network"].update(layers=3)), "."),
         (described(lambda d: d["network"]["layers"][0].update(maps=10**6)), "maps wanted between"),
         (described(lambda d: d["network"]["layers"][0].update(maps="two")), "maps: wanted a whole number, found 'two'"),
-        (described(lambda d: d["network"]["layers"][0].update(activation=["tanh"])), "activation: wanted a word, found"),
+        (
+            described(lambda d: d["network"]["layers"][0].update(activation=["tanh"])),
+            "activation: wanted a word, found",
+        ),
         (described(lambda d: d["network"]["layers"][0].update(kind="LSTM")), "found 'LSTM'"),
         (described(lambda d: d["network"]["layers"][0].update(stride=2)), "Conv5x5: wanted .*, found 'stride'"),
-        (described(lambda d: d["network"]["layers"][0].update(connections=[[9]])), "connections wanted one row per map"),
+        (
+            described(lambda d: d["network"]["layers"][0].update(connections=[[9]])),
+            "connections wanted one row per map",
+        ),
         (described(lambda d: d["network"].update(head="rbf")), "'rbf' wants an RBF layer last"),
         (described(lambda d: d["preprocess"].update(scale=["x"])), "."),
         (described(lambda d: d["preprocess"].update(scale=[float("nan")])), "scale: wanted finite numbers"),
         (described(lambda d: d["preprocess"].update(gamma=2)), "gamma"),
-        (described(lambda d: d["preprocess"].update(scale=[1, 2, 3])), "its check images wanted other scores than it computes"),
-        (described(lambda d: d["network"]["layers"][0].update(activation="relu")), "its check images wanted other scores"),
+        (
+            described(lambda d: d["preprocess"].update(scale=[1, 2, 3])),
+            "its check images wanted other scores than it computes",
+        ),
+        (
+            described(lambda d: d["network"]["layers"][0].update(activation="relu")),
+            "its check images wanted other scores",
+        ),
         (described(lambda d: d.update(classes=["one"])), "classes: wanted 3 names, found 1"),
         (described(lambda d: d.update(card=[])), "."),
     ],

@@ -31,7 +31,6 @@ from tqdm import tqdm
 VALIDATION = 5_000
 
 
-
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights; stored in the card."""
@@ -72,7 +71,9 @@ def distorted(unit: Tensor, recipe: Recipe, random: torch.Generator) -> Tensor:
     shearing = torch.eye(2).repeat(len(unit), 1, 1)
     shearing[:, 0, 1] = shear
     matrix = torch.cat([rotation @ shearing * scale[:, None, :], shift[:, :, None]], 2)
-    return functional.grid_sample(unit, functional.affine_grid(matrix, unit.shape, align_corners=False), align_corners=False)
+    return functional.grid_sample(
+        unit, functional.affine_grid(matrix, unit.shape, align_corners=False), align_corners=False
+    )
 
 
 def accuracy(network: LeNet5, unit: Tensor, labels: Tensor) -> float:
@@ -80,7 +81,8 @@ def accuracy(network: LeNet5, unit: Tensor, labels: Tensor) -> float:
     network.eval()
     with torch.no_grad():
         right = sum(
-            int((network(grey(x)).argmin(1) == y).sum()) for x, y in zip(unit.split(1000), labels.split(1000), strict=True)
+            int((network(grey(x)).argmin(1) == y).sum())
+            for x, y in zip(unit.split(1000), labels.split(1000), strict=True)
         )
     return right / len(labels)
 
@@ -125,7 +127,9 @@ def _resume(path: Path, parts: dict[str, object], recipe: Recipe) -> int:
         return 0
     state = torch.load(path, weights_only=True)
     if state["recipe"] != asdict(recipe):
-        raise SystemExit(f"{path}: made by another recipe ({state['recipe']}); remove it or choose another --work folder")
+        raise SystemExit(
+            f"{path}: made by another recipe ({state['recipe']}); remove it or choose another --work folder"
+        )
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return int(state["passes"])
@@ -140,10 +144,14 @@ def _save(path: Path, parts: dict[str, object], recipe: Recipe, passes: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with the four MNIST files (default: LENET_FAST_DATA, or a download)")
+    parser.add_argument(
+        "--data", type=Path, help="folder with the four MNIST files (default: LENET_FAST_DATA, or a download)"
+    )
     parser.add_argument("--work", type=Path, default=Path("training/work/digits"), help="folder for checkpoint and log")
     parser.add_argument("--out", type=Path, required=True, help="folder for digits.safetensors and digits.md")
-    parser.add_argument("--passes", type=int, default=Recipe.passes, help="passes over the training set (default: %(default)s)")
+    parser.add_argument(
+        "--passes", type=int, default=Recipe.passes, help="passes over the training set (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=Recipe.seed, help="random seed (default: %(default)s)")
     arguments = parser.parse_args()
 

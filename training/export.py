@@ -28,7 +28,7 @@ def export(network: nn.Module, recipe: Any, train: Digits, test: Digits, out: Pa
     facts = {
         "network": "LeNet-5 as published in 1998: connection table, trainable subsampling, fixed RBF codes",
         "data": "MNIST, 55,000 training images; the last 5,000 of the training set were held out",
-        "data licence": "MNIST is by Yann LeCun and Corinna Cortes, derived from NIST Special Databases 1 and 3; CC BY-SA 3.0",
+        "data licence": "MNIST is by Yann LeCun and Corinna Cortes, from NIST Special Databases 1 and 3; CC BY-SA 3.0",
         "recipe": ", ".join(f"{key} {value}" for key, value in asdict(recipe).items()),
         "criterion": "MAP with a rubbish class (equation 9 of the paper)",
         "validation accuracy": _accuracy(model, validation),
@@ -66,7 +66,10 @@ def _accuracy(model: lenet_fast.Model, digits: Digits) -> str:
 
 def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    return (
+        subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False).stdout.strip()
+        or "unknown"
+    )
 
 
 def _markdown(model: lenet_fast.Model, test: Digits) -> str:
@@ -78,7 +81,7 @@ def _markdown(model: lenet_fast.Model, test: Digits) -> str:
     lines += [f"| {d} | {(test.labels == d).sum():,} | {wrong[test.labels == d].sum()} |" for d in range(10)]
     lines += [
         "",
-        "Known weaknesses: it takes every image for a digit (noise and letters too); digits that are not sized and centred",
+        "Known weaknesses: it takes every image for a digit (noise and letters too); digits not sized and centred",
         "as in MNIST are read badly, so bring them to that form with `lenet_fast.prepare_digits`.",
         "",
     ]

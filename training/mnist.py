@@ -53,7 +53,8 @@ def load(split: str, directory: Path | None = None, mirrors: tuple[str, ...] = M
     """
     directory = directory or default_directory()
     images, labels = (
-        parse_idx(_content(directory, f"{split}-{kind}-ubyte", mirrors), kind) for kind in ("images-idx3", "labels-idx1")
+        parse_idx(_content(directory, f"{split}-{kind}-ubyte", mirrors), kind)
+        for kind in ("images-idx3", "labels-idx1")
     )
     return Digits(images, labels)
 

@@ -26,9 +26,11 @@ kernels::PixelRange range_of(const ImageView& images, const kernels::Table& tabl
   for (std::ptrdiff_t i = 0; i < images.images; ++i)
     for (int c = 0; c < images.channels; ++c)
       for (int y = 0; y < images.height; ++y) {
-        const char* const from = static_cast<const char*>(images.image(i)) + c * images.channel_stride + y * images.row_stride;
+        const char* const from =
+            static_cast<const char*>(images.image(i)) + c * images.channel_stride + y * images.row_stride;
         for (int x = 0; x < images.width; x = close ? images.width : x + 1)
-          std::memcpy(&row[static_cast<std::size_t>(x)], from + x * images.column_stride, close ? row.size() * sizeof(float) : sizeof(float));
+          std::memcpy(&row[static_cast<std::size_t>(x)], from + x * images.column_stride,
+                      close ? row.size() * sizeof(float) : sizeof(float));
         range = joined(range, table.pixel_range(row.data(), row.size()));
       }
   return range;

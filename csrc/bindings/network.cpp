@@ -35,7 +35,8 @@ Network network_from(const std::array<int, 3>& input, const std::vector<py::tupl
 // (name, output shape, trainable, fixed, connections, multiply-adds, {parameter: shape})
 py::tuple row_of(const LayerFigures& layer) {
   py::dict parameters;
-  for (const Parameter& parameter : layer.parameters) parameters[py::str(parameter.name)] = py::tuple(py::cast(parameter.shape));
+  for (const Parameter& parameter : layer.parameters)
+    parameters[py::str(parameter.name)] = py::tuple(py::cast(parameter.shape));
   return py::make_tuple(layer.name, py::make_tuple(layer.output.maps, layer.output.height, layer.output.width),
                         layer.trainable, layer.fixed, layer.connections, layer.multiply_adds, parameters);
 }

@@ -18,7 +18,8 @@ using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
 std::span<const float> values_of(const Floats& array) { return {array.data(), static_cast<std::size_t>(array.size())}; }
 
 std::unique_ptr<Plan> make_plan(const Network& network, const std::vector<std::pair<Floats, Floats>>& weights,
-                                std::vector<float> scale, std::vector<float> shift, float background, bool every_layer) {
+                                std::vector<float> scale, std::vector<float> shift, float background,
+                                bool every_layer) {
   std::vector<LayerWeights> layers;
   for (const auto& [weight, bias] : weights) layers.push_back({values_of(weight), values_of(bias)});
   return std::make_unique<Plan>(network, layers, Scaling{std::move(scale), std::move(shift), background}, cpu::chosen(),
@@ -52,7 +53,8 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   Outputs outputs{.taps = taps, .has_rubbish = rubbish.has_value(), .rubbish = rubbish.value_or(0.0f)};
   if (labels) outputs.labels = writable<std::int64_t>("labels", *labels, images.images);
   if (probabilities)
-    outputs.probabilities = writable<float>("probabilities", *probabilities, images.images * plan.network().output().size());
+    outputs.probabilities =
+        writable<float>("probabilities", *probabilities, images.images * plan.network().output().size());
   const int threads = threads::count();
   const py::gil_scoped_release release;
   run(plan, images, outputs, threads);
@@ -73,8 +75,8 @@ void bind_plan(py::module_& module) {
       .def(py::init(&make_plan), py::arg("network"), py::arg("weights"), py::arg("scale"), py::arg("shift"),
            py::arg("background"), py::arg("every_layer"))
       .def_property_readonly("isa", [](const Plan& plan) { return plan.table().name; })
-      .def("run", &run_plan, py::arg("images"), py::kw_only(), py::arg("layers") = py::list(), py::arg("labels") = py::none(),
-           py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none());
+      .def("run", &run_plan, py::arg("images"), py::kw_only(), py::arg("layers") = py::list(),
+           py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none());
   module.def("activate", &activate, py::arg("name"), py::arg("values"));
 }
 

@@ -79,10 +79,18 @@ inline void conv_rows(TileRows tile, int width, float* out, std::ptrdiff_t out_s
       case 1: conv_tile<kRows, 1>(tile, out, out_stride); break;
       case 2: conv_tile<kRows, 2>(tile, out, out_stride); break;
       case 4: conv_tile<kRows, 4>(tile, out, out_stride); break;
-      case 6: if constexpr (kWidestTile >= 6) conv_tile<kRows, 6>(tile, out, out_stride); break;
-      case 8: if constexpr (kWidestTile >= 8) conv_tile<kRows, 8>(tile, out, out_stride); break;
-      case 10: if constexpr (kWidestTile >= 10) conv_tile<kRows, 10>(tile, out, out_stride); break;
-      case 12: if constexpr (kWidestTile >= 12) conv_tile<kRows, 12>(tile, out, out_stride); break;
+      case 6:
+        if constexpr (kWidestTile >= 6) conv_tile<kRows, 6>(tile, out, out_stride);
+        break;
+      case 8:
+        if constexpr (kWidestTile >= 8) conv_tile<kRows, 8>(tile, out, out_stride);
+        break;
+      case 10:
+        if constexpr (kWidestTile >= 10) conv_tile<kRows, 10>(tile, out, out_stride);
+        break;
+      case 12:
+        if constexpr (kWidestTile >= 12) conv_tile<kRows, 12>(tile, out, out_stride);
+        break;
     }
     static_assert(kWidestTile <= 12, "a wider tile needs a case of its own");
     width -= columns;

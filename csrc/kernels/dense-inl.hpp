@@ -51,8 +51,8 @@ template <class Operation, int kVectors, class Layer>
 inline void dense_layer(const Layer& layer, const float* bias) {
   for (int m = 0; m < layer.outputs; m += kDenseTile)
     dense_tile<Operation, kVectors>(layer.input, layer.input_stride, layer.inputs,
-                                    layer.weight + static_cast<std::ptrdiff_t>(m) * layer.inputs, bias ? bias + m : nullptr,
-                                    layer.output + m * simd::kLanes, layer.output_stride);
+                                    layer.weight + static_cast<std::ptrdiff_t>(m) * layer.inputs,
+                                    bias ? bias + m : nullptr, layer.output + m * simd::kLanes, layer.output_stride);
 }
 
 template <class Operation, class Layer>

@@ -4,7 +4,7 @@
 
 #include LENET_FAST_SIMD
 
-using namespace lenet_fast;           // a leaf of the program: nothing includes this file
+using namespace lenet_fast;  // a leaf of the program: nothing includes this file
 using namespace lenet_fast::kernels;
 
 #include "activation-inl.hpp"
@@ -17,6 +17,6 @@ using namespace lenet_fast::kernels;
 
 namespace lenet_fast::kernels {
 extern const Table LENET_FAST_TABLE;
-const Table LENET_FAST_TABLE = {simd::kName, simd::kLanes,   kDenseTile,
-                                ::load_pixels, ::conv5x5, ::subsample2x2, ::dense, ::rbf, ::softmax, ::activate, ::pixel_range};
+const Table LENET_FAST_TABLE = {simd::kName, simd::kLanes, kDenseTile, ::load_pixels, ::conv5x5,    ::subsample2x2,
+                                ::dense,     ::rbf,        ::softmax,  ::activate,    ::pixel_range};
 }  // namespace lenet_fast::kernels

@@ -40,7 +40,8 @@ inline void load_pixels_of(const Pixels& source) {
       const std::ptrdiff_t row = c * source.channel_stride + y * source.row_stride;
       for (int x = 0; x < source.width; ++x) {
         alignas(kAlignment) float values[simd::kLanes];
-        for (int lane = 0; lane < simd::kLanes; ++lane) values[lane] = Pixel::read(image[lane] + row + x * source.column_stride);
+        for (int lane = 0; lane < simd::kLanes; ++lane)
+          values[lane] = Pixel::read(image[lane] + row + x * source.column_stride);
         simd::store(out + x * simd::kLanes, simd::fma(Pixel::unit(simd::load(values)), scale, shift));
       }
     }

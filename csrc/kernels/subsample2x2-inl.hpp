@@ -8,8 +8,8 @@
 namespace {
 
 // Two rows of 2 * width vectors -> one row of width vectors.
-inline void subsample_rows(Activation before, const Subsample2x2& layer, int map, const float* upper, const float* lower,
-                           int width, float* out) {
+inline void subsample_rows(Activation before, const Subsample2x2& layer, int map, const float* upper,
+                           const float* lower, int width, float* out) {
   constexpr int kStep = 2 * simd::kLanes;
   if (layer.pooling == Pooling::max) {
     with_activation(before, [=](auto type) {
@@ -25,7 +25,8 @@ inline void subsample_rows(Activation before, const Subsample2x2& layer, int map
     with_activation(before, [=](auto type) {
       for (int x = 0; x < width; ++x) {
         const float *const u = upper + x * kStep, *const l = lower + x * kStep;
-        const Vec sum = type.sum(simd::load(u), simd::load(u + simd::kLanes), simd::load(l), simd::load(l + simd::kLanes));
+        const Vec sum =
+            type.sum(simd::load(u), simd::load(u + simd::kLanes), simd::load(l), simd::load(l + simd::kLanes));
         simd::store(out + x * simd::kLanes, simd::fma(coefficient, sum, bias));
       }
     });

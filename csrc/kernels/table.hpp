@@ -70,16 +70,16 @@ struct Conv5x5 {
 
 // Subsampling on its own: behind another subsampling, or first.
 struct Subsample {
-  InputMaps input;        // [maps][2 * height][2 * width] at least
-  OutputMaps output;      // [maps][height][width]
+  InputMaps input;          // [maps][2 * height][2 * width] at least
+  OutputMaps output;        // [maps][height][width]
   int maps, height, width;  // of the output
   Subsample2x2 layer;
 };
 
 // Full connection over a block. Chain: bias; then inputs ascending.
 struct Dense {
-  const float* input;  // [vector][inputs][lane]
-  float* output;       // [vector][outputs][lane]
+  const float* input;                          // [vector][inputs][lane]
+  float* output;                               // [vector][outputs][lane]
   std::ptrdiff_t input_stride, output_stride;  // floats from one vector to the next
   int vectors;                                 // 1 to kBlockVectors
   int inputs, outputs;                         // outputs: a multiple of the table's dense_tile
@@ -102,9 +102,9 @@ struct RBF {
 // class, where there is one, joins m and comes last in the sum.
 struct Softmax {
   const float* scores;   // [classes][lane]; may be `probabilities` itself
-  float* probabilities; // [classes][lane]
+  float* probabilities;  // [classes][lane]
   int classes;
-  float factor;         // -1 for distances, 1 for logits
+  float factor;  // -1 for distances, 1 for logits
   bool has_rubbish;
   float rubbish;  // its l
 };
@@ -115,7 +115,7 @@ struct Pixels {
   const void* data;
   PixelType type;
   std::ptrdiff_t image_stride, channel_stride, row_stride, column_stride;  // bytes; values may be misaligned
-  int images;                                                             // 1 to lanes
+  int images;                                                              // 1 to lanes
   int channels, height, width;
   const float* scale;  // [channels]
   const float* shift;  // [channels]
@@ -138,8 +138,9 @@ struct Table {
   void (*dense)(const Dense&);
   void (*rbf)(const RBF&);
   void (*softmax)(const Softmax&);
-  void (*activate)(Activation, const float* in, float* out, std::size_t count);  // any count and alignment; in == out allowed
-  PixelRange (*pixel_range)(const float* values, std::size_t count);             // count >= 1
+  void (*activate)(Activation, const float* in, float* out,
+                   std::size_t count);                                // any count and alignment; in == out allowed
+  PixelRange (*pixel_range)(const float* values, std::size_t count);  // count >= 1
 };
 
 }  // namespace kernels

@@ -1,4 +1,4 @@
-"""The C++ core. Arrays are checked, not converted, except where `Sequence` or `NDArray[np.float32]` is taken as input."""
+"""The C++ core: what Python sees of it."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -73,7 +73,7 @@ def _prepared(image: Grey, ink: str) -> NDArray[np.uint8]:
     canvas = np.zeros((_SIZE, _SIZE))
     top, left = (_offset(box, axis) for axis in (0, 1))
     canvas[top : top + box.shape[0], left : left + box.shape[1]] = box
-    return np.rint(canvas * 255 / canvas.max()).astype(np.uint8)
+    return np.asarray(np.rint(canvas * 255 / canvas.max()), np.uint8)
 
 
 def _border_median(image: Grey) -> float:
@@ -89,7 +89,8 @@ def _cut_out(image: Grey) -> Grey:
 def _fitted(image: Grey) -> Grey:
     """Scale so that the longer side has 20 pixels."""
     height, width = (max(1, round(_BOX * side / max(image.shape))) for side in image.shape)
-    return np.clip(_resampling(image.shape[0], height) @ image @ _resampling(image.shape[1], width).T, 0, 1)
+    rows, columns = _resampling(image.shape[0], height), _resampling(image.shape[1], width)
+    return np.asarray(np.clip(rows @ image @ columns.T, 0, 1))
 
 
 def _resampling(before: int, after: int) -> Grey:

@@ -1,4 +1,4 @@
-"""The package's one exception; everything else is ValueError (shapes and values), TypeError (types) or OSError (files)."""
+"""The package's one exception; elsewhere ValueError stands for shapes and values, TypeError for types."""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ def parse_idx(data: bytes, name: str = "data") -> NDArray[np.uint8]:
     """Return the uint8 array in the bytes of an IDX file, gzip or plain; `name` stands in the errors."""
     content = decompressed(data, name)
     if len(content) < 4 or not looks_like_idx(content[:4]):
-        raise ValueError(f"{name}: wanted IDX of uint8 (first bytes 00 00 08), found {content[:4].hex(' ') or 'nothing'}")
+        raise ValueError(
+            f"{name}: wanted IDX of uint8 (first bytes 00 00 08), found {content[:4].hex(' ') or 'nothing'}"
+        )
     axes = content[3]
     start = 4 + 4 * axes
     shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4))

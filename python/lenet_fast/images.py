@@ -121,9 +121,13 @@ def _is_pil(image: Any) -> bool:
 def _from_pil(image: Any, channels: int) -> NDArray[np.uint8]:
     """A PIL image knows its colour space, so it is converted to the network's: grey or RGB."""
     if "A" in image.getbands() or "transparency" in image.info:
-        raise ValueError(f"images: wanted an opaque image, found mode {image.mode} with transparency; paste it on its background")
+        raise ValueError(
+            f"images: wanted an opaque image, found mode {image.mode} with transparency; paste it on its background"
+        )
     if image.mode.startswith(("I", "F")):
-        raise ValueError(f"images: wanted 8-bit pixels, found PIL mode {image.mode}; scale it to 0..255 and convert('L')")
+        raise ValueError(
+            f"images: wanted 8-bit pixels, found PIL mode {image.mode}; scale it to 0..255 and convert('L')"
+        )
     return np.asarray(image.convert("L" if channels == 1 else "RGB"))
 
 
@@ -151,7 +155,11 @@ def _in_order(array: Pixels, size: tuple[int, int, int]) -> Pixels:
             continue
         for axes in ("chw", "hwc", "hw"):
             shape = tuple({"c": channels, "h": h, "w": w}[axis] for axis in axes)
-            if (axes != "hw" or channels == 1) and array.ndim in (len(shape), len(shape) + 1) and array.shape[-len(shape) :] == shape:
+            if (
+                (axes != "hw" or channels == 1)
+                and array.ndim in (len(shape), len(shape) + 1)
+                and array.shape[-len(shape) :] == shape
+            ):
                 readings.add(("n" if array.ndim > len(shape) else "") + axes)
     if array.shape == (0,):  # an empty list
         return array.reshape(0, channels, height, width)
@@ -159,7 +167,9 @@ def _in_order(array: Pixels, size: tuple[int, int, int]) -> Pixels:
     if not readings:
         raise ValueError(_unfit(array.shape, size))
     if len(readings) > 1 and channels != 1:
-        raise ValueError(f"images: shape {array.shape} reads as {' and as '.join(sorted(readings))}; transpose to (n, c, h, w)")
+        raise ValueError(
+            f"images: shape {array.shape} reads as {' and as '.join(sorted(readings))}; transpose to (n, c, h, w)"
+        )
     return _transposed(array, sorted(readings)[0])
 
 
@@ -168,7 +178,7 @@ def _transposed(array: Pixels, axes: str) -> Pixels:
         array, axes = array[None], "n" + axes
     if "c" not in axes:
         array, axes = array[:, None], "nc" + axes[1:]
-    return array.transpose([axes.index(axis) for axis in "nchw"])
+    return np.transpose(array, [axes.index(axis) for axis in "nchw"])
 
 
 def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
@@ -189,16 +199,16 @@ def _check_range(batch: Pixels, check_finite: bool) -> None:
     smallest, largest, finite = _core.pixel_range(batch)
     if not finite:
         if check_finite:
-            image, *pixel = (int(i) for i in np.argwhere(~np.isfinite(batch))[0])
-            value = batch[(image, *pixel)]
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(batch))[0])
             raise ValueError(
-                f"images: wanted finite pixels, found {value} in image {image} at (channel, row, column) {tuple(pixel)}; "
-                "pass check_finite=False to allow it"
+                f"images: wanted finite pixels, found {batch[place]} in image {place[0]} at (channel, row, column) "
+                f"{place[1:]}; pass check_finite=False to allow it"
             )
         return
     if smallest < _LOWEST or largest > _HIGHEST:
         warnings.warn(
-            f"images: float pixels are counted from 0 to 1, found {smallest:g} to {largest:g}; {_likely(smallest, largest)}",
+            f"images: float pixels are counted from 0 to 1, found {smallest:g} to {largest:g}; "
+            f"{_likely(smallest, largest)}",
             UserWarning,
             stacklevel=_stacklevel(),
         )
@@ -209,7 +219,7 @@ def _likely(smallest: float, largest: float) -> str:
         return "that looks like 0..255: pass uint8, or divide by 255"
     if smallest >= 0 and largest <= 65536:
         return "that looks like 16 bits: divide by 65535"
-    if -1.01 <= smallest and largest <= 1.01:
+    if smallest >= -1.01 and largest <= 1.01:
         return "that looks like -1..1: pass (images + 1) / 2, the model scales them itself"
     return "that looks like pixels with a mean subtracted: pass them unscaled, the model scales them itself"
 

@@ -60,7 +60,9 @@ def conv5x5(
     """
     x, w = _floats("maps", maps, 4), _floats("weight", weight, 4)
     if w.shape[1:] != (x.shape[1], 5, 5):
-        raise ValueError(f"weight: wanted (outputs, {x.shape[1]}, 5, 5), found {w.shape}; only 5x5 kernels are supported")
+        raise ValueError(
+            f"weight: wanted (outputs, {x.shape[1]}, 5, 5), found {w.shape}; only 5x5 kernels are supported"
+        )
     table = None if connections is None else tuple(map(tuple, connections))
     b = np.zeros(len(w), np.float32) if bias is None else _floats("bias", bias, 1)
     return _run(x, Conv5x5(len(w), activation, padding, table), {"weight": w, "bias": b})
@@ -107,7 +109,9 @@ def subsample2x2(
     return _run(x, Subsample2x2(pooling, activation), weights)
 
 
-def dense(inputs: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, activation: str = "identity") -> Floats:
+def dense(
+    inputs: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, activation: str = "identity"
+) -> Floats:
     """Full connection: (n, inputs) and weight (outputs, inputs) -> (n, outputs) float32; bias (outputs,) or none."""
     x, w = _floats("inputs", inputs, 2), _floats("weight", weight, 2)
     b = np.zeros(len(w), np.float32) if bias is None else _floats("bias", bias, 1)

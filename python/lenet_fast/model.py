@@ -203,7 +203,11 @@ class Model:
 
 
 def _restore(
-    network: Network, weights: dict[str, Floats], preprocess: Preprocess, classes: tuple[str, ...] | None, card: dict[str, str]
+    network: Network,
+    weights: dict[str, Floats],
+    preprocess: Preprocess,
+    classes: tuple[str, ...] | None,
+    card: dict[str, str],
 ) -> Model:
     return Model(network, weights, preprocess=preprocess, classes=classes, card=card)
 
@@ -215,7 +219,10 @@ def _checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Fl
     checked = {}
     for name, shape in network.parameters.items():
         if name not in weights:
-            raise ValueError(f"{name}: wanted an array of shape {shape}, found none; the network wants {', '.join(network.parameters)}")
+            raise ValueError(
+                f"{name}: wanted an array of shape {shape}, found none; "
+                f"the network wants {', '.join(network.parameters)}"
+            )
         array = np.array(weights[name], np.float32, order="C")
         if array.shape != shape:
             raise ValueError(f"{name}: wanted shape {shape}, found {array.shape}")

@@ -183,7 +183,9 @@ class Network:
                     f"{figures.connections:,}",
                 )
             )
-        trainable, fixed, connections = (sum(getattr(f, name) for f in self.figures) for name in ("trainable", "fixed", "connections"))
+        trainable, fixed, connections = (
+            sum(getattr(f, name) for f in self.figures) for name in ("trainable", "fixed", "connections")
+        )
         rows.append(("total", "", "", "", f"{trainable:,}", f"{fixed:,}" if fixed else "", f"{connections:,}"))
         return _table(rows)
 
@@ -243,7 +245,7 @@ def _title(layer: Layer) -> str:
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Columns as wide as their widest cell, the first to the left and the others to the right, a rule under the head."""
+    """Columns as wide as their widest cell, the first one flush left, the others flush right."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows]

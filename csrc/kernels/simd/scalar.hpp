@@ -3,7 +3,8 @@
 // Fused multiply-add without the instruction. In double precision a * b is exact (24 + 24 <= 53 bits), so rounding
 // a * b + c to double and then to float is wrong in two cases only: the double lies exactly between two floats, or the
 // float is subnormal. Then the first rounding is redone towards odd, which keeps the second one honest (Boldo and
-// Melquiond, "Emulation of FMA and correctly rounded sums", 2008). About ten instructions: a sure answer, not a fast one.
+// Melquiond, "Emulation of FMA and correctly rounded sums", 2008). About ten instructions: a sure answer, not a fast
+// one.
 #pragma once
 
 #include <cstddef>

@@ -13,7 +13,9 @@ from . import info, inspect, predict
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 1 with one sentence on standard error."""
-    parser = argparse.ArgumentParser(prog="lenet-fast", description="LeNet-5 and its family on a CPU: fast, exact and careful.")
+    parser = argparse.ArgumentParser(
+        prog="lenet-fast", description="LeNet-5 and its family on a CPU: fast, exact and careful."
+    )
     parser.add_argument("--version", action="version", version=f"lenet-fast {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (predict, inspect, info):

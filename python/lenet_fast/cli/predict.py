@@ -24,12 +24,18 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "predict",
         help="label images",
-        description="Print label and confidence of every image. Pictures that are not of the network's size are taken as "
+        description="Print label and confidence of every image. Pictures of another size than the network's are taken as "
         "scans of one digit each: cut out, scaled and centred, dark on light or light on dark.",
     )
-    parser.add_argument("files", nargs="*", metavar="FILE", help="pictures (PNG, JPEG), NumPy arrays (.npy) or IDX files, also gzipped")
-    parser.add_argument("--samples", action="store_true", help="draw ten digits, show them and label them; needs no file")
-    parser.add_argument("--labels", metavar="FILE", help="the right labels, IDX or .npy, one per image: prints the accuracy")
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="pictures (PNG, JPEG), NumPy arrays (.npy) or IDX files, also gzipped"
+    )
+    parser.add_argument(
+        "--samples", action="store_true", help="draw ten digits, show them and label them; needs no file"
+    )
+    parser.add_argument(
+        "--labels", metavar="FILE", help="the right labels, IDX or .npy, one per image: prints the accuracy"
+    )
     parser.add_argument("--model", metavar="FILE", help="a model file (default: the bundled digits model)")
     parser.add_argument("-q", "--quiet", action="store_true", help="with --labels, print the accuracy only")
     parser.set_defaults(run=run)
@@ -38,7 +44,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(options: argparse.Namespace) -> None:
     """Label what the options name."""
     if bool(options.files) == options.samples:
-        raise ValueError("predict: wanted image files or --samples, found " + ("both" if options.samples else "neither"))
+        raise ValueError(
+            "predict: wanted image files or --samples, found " + ("both" if options.samples else "neither")
+        )
     model = load(options.model) if options.model else pretrained("digits")
     if options.samples:
         _show_samples(model)
@@ -83,7 +91,9 @@ def _read_picture(file: str, model: Model) -> NDArray[Any]:
         with Image.open(file) as picture:
             grey = np.asarray(picture.convert("RGBA"), np.float32)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        raise ValueError(f"{file}: wanted a picture, a .npy array or an IDX file, found something that is none of them ({error})") from error
+        raise ValueError(
+            f"{file}: wanted a picture, a .npy array or an IDX file, found something that is none of them ({error})"
+        ) from error
     channels, height, width = model.network.input
     opaque = grey[..., 3:] / 255
     colours = np.rint(grey[..., :3] * opaque + 255 * (1 - opaque)).astype(np.uint8)  # transparent means paper

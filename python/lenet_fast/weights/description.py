@@ -1,7 +1,7 @@
 """Between a model and its file: the tensors by name, and everything else as one JSON text in the metadata.
 
-    "lenet_fast": {"format": 1, "network": {...}, "preprocess": {...}, "classes": [...] or null, "card": {...}}
-    tensors: those of the network, and "check.images" (uint8) with "check.scores" (float32), run again when loaded
+"lenet_fast": {"format": 1, "network": {...}, "preprocess": {...}, "classes": [...] or null, "card": {...}}
+tensors: those of the network, and "check.images" (uint8) with "check.scores" (float32), run again when loaded
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def tensors_of(model: Model) -> tuple[Tensors, dict[str, str]]:
 def model_from(tensors: Tensors, metadata: dict[str, str], name: str) -> Model:
     """Make the model that a file describes, and run its check; WeightsError if either fails."""
     if _KEY not in metadata:
-        raise WeightsError(f"{name}: wanted a file written by Model.save, found safetensors without a network description")
+        raise WeightsError(
+            f"{name}: wanted a file written by Model.save, found safetensors without a network description"
+        )
     _core.chosen_isa()  # a forced instruction set that is not there is no fault of the file
     try:
         description = json.loads(metadata[_KEY])
@@ -54,7 +56,9 @@ def model_from(tensors: Tensors, metadata: dict[str, str], name: str) -> Model:
         images, scores = (tensors.pop(key) for key in ("check.images", "check.scores"))
         model = _model(tensors, description)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-        raise WeightsError(f"{name}: {error if not isinstance(error, KeyError) else f'wanted {error}, found none'}") from error
+        raise WeightsError(
+            f"{name}: {error if not isinstance(error, KeyError) else f'wanted {error}, found none'}"
+        ) from error
     _run_check(model, images, scores, name)
     return model
 
@@ -73,9 +77,18 @@ def _model(tensors: Tensors, description: dict[str, Any]) -> Model:
 
 
 def _run_check(model: Model, images: Any, wanted: Any, name: str) -> None:
-    if images.dtype != np.uint8 or images.shape[1:] != model.network.input or wanted.shape != (len(images), model.network.classes):
-        raise WeightsError(f"{name}: wanted check images and scores that fit the network, found {images.shape} and {wanted.shape}")
+    if (
+        images.dtype != np.uint8
+        or images.shape[1:] != model.network.input
+        or wanted.shape != (len(images), model.network.classes)
+    ):
+        raise WeightsError(
+            f"{name}: wanted check images and scores that fit the network, found {images.shape} and {wanted.shape}"
+        )
     found = model.scores(images)
     error = np.abs(found - wanted) / np.abs(wanted).max(axis=1, keepdims=True, initial=np.finfo(np.float32).tiny)
     if not (error <= _TOLERANCE).all():
-        raise WeightsError(f"{name}: its check images wanted other scores than it computes (off by {error.max():.1e}); the file is altered")
+        raise WeightsError(
+            f"{name}: its check images wanted other scores than it computes (off by {error.max():.1e}); "
+            "the file is altered"
+        )

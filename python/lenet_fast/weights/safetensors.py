@@ -38,7 +38,9 @@ def read(file: BinaryIO, name: str) -> tuple[Tensors, dict[str, str]]:
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if length > min(_LONGEST_HEADER, size - 8):
-        raise WeightsError(f"{name}: wanted a header of at most {min(_LONGEST_HEADER, size - 8):,} bytes, found a length of {length:,}")
+        raise WeightsError(
+            f"{name}: wanted a header of at most {min(_LONGEST_HEADER, size - 8):,} bytes, found a length of {length:,}"
+        )
     header = _parse(file.read(length), name)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -50,7 +52,9 @@ def read(file: BinaryIO, name: str) -> tuple[Tensors, dict[str, str]]:
             raise WeightsError(f"{name}: tensor {tensor!r} wanted at byte {end}, found at byte {begin}")
         end = until
     if end != size - 8 - length:
-        raise WeightsError(f"{name}: wanted {end:,} bytes of tensors, found {size - 8 - length:,}; the file is truncated or altered")
+        raise WeightsError(
+            f"{name}: wanted {end:,} bytes of tensors, found {size - 8 - length:,}; the file is truncated or altered"
+        )
     tensors = {}
     for tensor, dtype, (begin, until), shape in layout:
         tensors[tensor] = np.frombuffer(file.read(until - begin), dtype).reshape(shape)
@@ -78,7 +82,11 @@ def _entry(tensor: str, entry: Any, name: str) -> tuple[str, np.dtype[Any], tupl
     """Check one header entry: (name, dtype, (begin, end), shape)."""
 
     def sizes(value: Any, longest: int) -> bool:
-        return isinstance(value, list) and len(value) <= longest and all(type(v) is int and 0 <= v < 1 << 48 for v in value)
+        return (
+            isinstance(value, list)
+            and len(value) <= longest
+            and all(type(v) is int and 0 <= v < 1 << 48 for v in value)
+        )
 
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise WeightsError(f"{name}: tensor {tensor!r} wanted dtype, shape and data_offsets, found something else")
@@ -98,7 +106,11 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
     for name, array in tensors.items():
-        header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        header[name] = {
+            "dtype": _NAMES[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [end, end + array.nbytes],
+        }
         end += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

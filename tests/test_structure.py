@@ -1,0 +1,175 @@
+"""The house rules: what knows what, what is exported, what an import does."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lenet_fast
+import pytest
+from lenet_fast import _core
+
+ROOT = Path(__file__).parent.parent
+CSRC = ROOT / "csrc"
+PACKAGE = ROOT / "python" / "lenet_fast"
+
+
+def includes(path):
+    return re.findall(r'#include ["<]([^">]+)[">]', path.read_text())
+
+
+def compile_kernels(compiler, simd, output, *flags):
+    definitions = [f'-DLENET_FAST_SIMD="simd/{simd}.hpp"', f"-DLENET_FAST_TABLE={simd}_table"]
+    strict = [
+        "-std=c++20",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-ffp-contract=off",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-fno-math-errno",
+    ]
+    return subprocess.run(
+        [compiler, *strict, *definitions, *flags, "-c", CSRC / "kernels" / "kernels.cpp", "-o", output],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+SETS = {
+    "scalar": ("g++", []),
+    "avx2": ("g++", ["-mavx2", "-mfma"]),
+    "avx512": ("g++", ["-mavx512f", "-w"]),
+    "neon": ("aarch64-linux-gnu-g++", []),
+}
+
+
+@pytest.mark.parametrize("simd", SETS)
+def test_each_instruction_set_exports_its_table_and_nothing_else(tmp_path, simd):
+    compiler, flags = SETS[simd]
+    if not shutil.which(compiler):
+        pytest.skip(
+            f"{compiler} is not installed (Debian: apt-get install {'g++-aarch64-linux-gnu' if simd == 'neon' else 'g++'})"
+        )
+    if simd != "neon" and not set(_core.available_isas()) & {"avx2", "avx512", "baseline"} - (
+        {"baseline"} if flags else set()
+    ):
+        pytest.skip("the compiler of this machine is not for x86-64")
+    compile_kernels(compiler, simd, tmp_path / "kernels.o", *flags)
+    symbols = subprocess.run(
+        ["nm", "--extern-only", "--defined-only", tmp_path / "kernels.o"], capture_output=True, text=True, check=True
+    )
+    assert [line.split()[-1] for line in symbols.stdout.splitlines()] == [
+        f"_ZN10lenet_fast7kernels{len(simd) + 6}{simd}_tableE"
+    ]
+
+
+def test_kernels_include_only_intrinsics_and_plain_types():
+    allowed = {"cstddef", "cstdint", "immintrin.h", "arm_neon.h", "table.hpp"}
+    for path in (CSRC / "kernels").rglob("*"):
+        if path.suffix in (".hpp", ".cpp"):
+            assert all(name in allowed or name.endswith("-inl.hpp") for name in includes(path)), path.name
+
+
+def test_every_simd_header_offers_the_same_names_in_the_same_order():
+    shapes = {
+        path.name: re.findall(
+            r"^(?:inline|constexpr|using) (?:const char\* |int )?(?:\w+\* ?)?(\w+)(?: =|\()|^inline Vec (\w+)\(",
+            path.read_text(),
+            re.M,
+        )
+        for path in (CSRC / "kernels" / "simd").glob("*.hpp")
+    }
+    names = {name: [a or b for a, b in found if (a or b) != "rounded_to_odd"] for name, found in shapes.items()}
+    assert len(names) == 4
+    assert len({tuple(found) for found in names.values()}) == 1, names
+    assert {"Vec", "kLanes", "kRegisters", "fma", "low_bits_to_exponent"} <= set(names["scalar.hpp"])
+
+
+def test_only_cpu_knows_instruction_sets_by_name():
+    for path in CSRC.rglob("*.[ch]pp"):
+        if path.name != "cpu.cpp" and path.parent.name != "simd":
+            assert not re.search(
+                r'"(avx2|avx512|neon|baseline)"|k(Avx2|Avx512|Neon|Baseline)Table', path.read_text()
+            ), path.name
+
+
+def test_only_bindings_know_python():
+    for path in CSRC.rglob("*.[ch]pp"):
+        if path.parent.name != "bindings":
+            assert not re.search(r"pybind11|Python\.h", path.read_text()), path.name
+
+
+def test_the_core_neither_prints_nor_aborts():
+    for path in CSRC.rglob("*.[ch]pp"):
+        assert not re.search(r"\b(printf|std::cout|std::cerr|abort|exit|assert)\s*[(<]", path.read_text()), path.name
+
+
+def test_layers_of_the_core():
+    """Kernels <- network <- plan <- engine <- bindings; threads and cpu beside them."""
+    order = ["error", "tensor", "network", "cpu", "threads", "plan", "engine"]
+    for name in order:
+        for suffix in (".hpp", ".cpp"):
+            path = CSRC / f"{name}{suffix}"
+            if path.exists():
+                known = {Path(i).stem for i in includes(path) if i.endswith(".hpp")} - {"table", name}
+                assert known <= set(order[: order.index(name)]), path.name
+
+
+def test_readers_do_not_know_the_extension():
+    assert "_core" not in (PACKAGE / "weights" / "safetensors.py").read_text()
+    assert "_core" not in (PACKAGE / "idx.py").read_text()
+
+
+def test_import_loads_numpy_and_the_extension_only_and_prints_nothing():
+    code = "import numpy, sys; before = set(sys.modules); import lenet_fast; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+    third_party = (
+        {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names - {"lenet_fast", "numpy"}
+    )
+    assert third_party == set()
+    assert "lenet_fast._core" in done.stdout.split()
+
+
+def test_stubs_say_what_the_extension_has():
+    tree = ast.parse((PACKAGE / "_core.pyi").read_text())
+    stubs = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert set(stubs) | {"__version__"} == {n for n in dir(_core) if not n.startswith("__")} | {"__version__"}
+    for name, node in stubs.items():
+        if isinstance(node, ast.ClassDef):
+            members = {m.name for m in node.body if isinstance(m, ast.FunctionDef)}
+            assert members == {n for n in vars(getattr(_core, name)) if not n.startswith("__") or n == "__init__"} - {
+                "_pybind11_conduit_v1_"
+            }, name
+        else:
+            arguments = re.findall(r"(\w+): ", getattr(_core, name).__doc__.splitlines()[0].partition(" ->")[0])
+            assert [a.arg for a in node.args.args] == arguments, name
+
+
+def test_everything_public_is_documented():
+    for name in lenet_fast.__all__:
+        if name not in ("__version__", "kernels"):
+            assert len(getattr(lenet_fast, name).__doc__.strip()) > 40, name
+    for name in dir(lenet_fast.Model):
+        if not name.startswith("_"):
+            assert getattr(lenet_fast.Model, name).__doc__, name
+
+
+def test_the_version_stands_in_one_place():
+    assert f'\nversion = "{lenet_fast.__version__}"\n' in (ROOT / "pyproject.toml").read_text()
+    assert not [p for p in PACKAGE.rglob("*.py") if lenet_fast.__version__ in p.read_text()]
+
+
+def test_the_mirror_of_the_c3_table():
+    """The recipe's PyTorch network is independent of the package, its connection table included: they must agree."""
+    text = (ROOT / "training" / "lenet5_1998.py").read_text()
+    literal = re.search(r"^C3_TABLE = (\(.*?^\))", text, re.M | re.S).group(1)
+    assert ast.literal_eval(literal) == lenet_fast.networks()["lenet5-1998"].layers[2].connections
