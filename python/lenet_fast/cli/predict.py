@@ -24,7 +24,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "predict",
         help="label images",
-        description="Print label and confidence of every image. Pictures of another size than the network's are taken as "
+        description="Print label and confidence of every image. Pictures of another size are taken as "
         "scans of one digit each: cut out, scaled and centred, dark on light or light on dark.",
     )
     parser.add_argument(
