@@ -10,8 +10,8 @@
 // Going right along the row gives every sum its kernel columns in ascending order, as the chain demands. One map at a
 // time means that a connection table skips exactly the kernels it lacks.
 //
-// Registers: 2 * kColumns sums + 5 weights + 1 input <= the register file. Loads per kernel row: 5 weights and
-// 2 (kColumns + 4) inputs for 10 kColumns multiply-adds, so 0.52 per multiply-add with 4 columns and 0.32 with 10,
+// Registers: 2 * kColumns sums + 5 weights + 1 input fill the register file exactly. Loads per kernel row: 5 weights
+// and 2 (kColumns + 4) inputs for 10 kColumns multiply-adds, so 0.46 per multiply-add with 5 columns and 0.33 with 10,
 // where two load ports and two multiply-add ports allow 1. Sums in flight: 8 at least, which covers a latency of four
 // cycles on two ports. The choice not taken, several maps by 2x2 positions, loads 0.58 and cannot skip single kernels.
 //
@@ -23,7 +23,7 @@
 namespace {
 
 constexpr int kKernel = 5;
-constexpr int kWidestTile = (simd::kRegisters - kKernel - 1) / 2 & ~1;  // 4 of 16 registers, 12 of 32
+constexpr int kWidestTile = (simd::kRegisters - kKernel - 1) / 2;  // 5 of 16 registers, 13 of 32
 static_assert(2 * kWidestTile + kKernel + 1 <= simd::kRegisters);
 static_assert(2 * kWidestTile >= 8, "too few sums in flight to hide the latency of a multiply-add");
 
@@ -68,31 +68,20 @@ inline void conv_tile(const TileRows& tile, float* out, std::ptrdiff_t out_strid
     for (int x = 0; x < kColumns; ++x) simd::store(out + r * out_stride + x * simd::kLanes, sums[r][x]);
 }
 
-// One or two whole rows of one map, in tiles as wide as fit, evenly cut: 28 columns are 10 + 10 + 8, not 12 + 12 + 4.
+// One or two whole rows of one map, in tiles as wide as fit, evenly cut: 28 columns are 10 + 9 + 9, not 13 + 13 + 2.
+template <int kRows, int kColumns>
+inline void conv_columns(int columns, const TileRows& tile, float* out, std::ptrdiff_t out_stride) {
+  if constexpr (kColumns > 0) {
+    if (columns == kColumns) return conv_tile<kRows, kColumns>(tile, out, out_stride);
+    conv_columns<kRows, kColumns - 1>(columns, tile, out, out_stride);
+  }
+}
+
 template <int kRows>
 inline void conv_rows(TileRows tile, int width, float* out, std::ptrdiff_t out_stride) {
-  while (width > 0) {
-    const int tiles = (width + kWidestTile - 1) / kWidestTile;
-    const int even = ((width + tiles - 1) / tiles + 1) & ~1;
-    const int columns = even <= width ? even : width == 1 ? 1 : width & ~1;
-    switch (columns) {
-      case 1: conv_tile<kRows, 1>(tile, out, out_stride); break;
-      case 2: conv_tile<kRows, 2>(tile, out, out_stride); break;
-      case 4: conv_tile<kRows, 4>(tile, out, out_stride); break;
-      case 6:
-        if constexpr (kWidestTile >= 6) conv_tile<kRows, 6>(tile, out, out_stride);
-        break;
-      case 8:
-        if constexpr (kWidestTile >= 8) conv_tile<kRows, 8>(tile, out, out_stride);
-        break;
-      case 10:
-        if constexpr (kWidestTile >= 10) conv_tile<kRows, 10>(tile, out, out_stride);
-        break;
-      case 12:
-        if constexpr (kWidestTile >= 12) conv_tile<kRows, 12>(tile, out, out_stride);
-        break;
-    }
-    static_assert(kWidestTile <= 12, "a wider tile needs a case of its own");
+  for (int tiles = (width + kWidestTile - 1) / kWidestTile; tiles > 0; --tiles) {
+    const int columns = (width + tiles - 1) / tiles;
+    conv_columns<kRows, kWidestTile>(columns, tile, out, out_stride);
     width -= columns;
     tile.input += columns * simd::kLanes;
     out += columns * simd::kLanes;
