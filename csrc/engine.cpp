@@ -23,20 +23,18 @@ class Worker {
  public:
   Worker(const Plan& plan, const ImageView& images, const Outputs& outputs)
       : plan_(plan), images_(images), outputs_(outputs), memory_(workspace(plan.workspace_size())) {
-    lay_borders();
+    const auto is_dense = [&](const Tap& tap) { return plan.network().is_dense_from(tap.layer); };
+    can_be_single_ = plan.single() && std::all_of(outputs.taps.begin(), outputs.taps.end(), is_dense);
   }
 
+  // Whole vectors of images in the lanes; what is left over one by one, if that is faster.
   void block(std::int64_t index) {
     first_ = index * plan_.block_images();
     count_ = static_cast<int>(std::min<std::int64_t>(plan_.block_images(), images_.images - first_));
-    vectors_ = (count_ + lanes() - 1) / lanes();
-    for (int v = 0; v < vectors_; ++v) {
-      load(v);
-      for (const Plan::MapStep& step : plan_.map_steps())
-        std::visit([&](const auto& kernel) { compute_maps(kernel, step, v); }, step.kernel);
-    }
-    for (const Plan::BlockStep& step : plan_.block_steps())
-      std::visit([&](const auto& kernel) { compute_block(kernel, step); }, step.kernel);
+    const int rest = count_ % lanes();
+    const int singles = can_be_single_ && rest <= plan_.table().single_at_most ? rest : 0;
+    if (count_ > singles) vectors((count_ - singles + lanes() - 1) / lanes());
+    for (int i = count_ - singles; i < count_; ++i) single(i);
     deliver();
   }
 
@@ -49,41 +47,72 @@ class Worker {
   }
   float* data(std::size_t buffer, int vector) const { return data(plan_.buffers()[buffer], vector); }
 
+  // Value 0 of image i of the block, where the maps have no border.
+  float* values(const Buffer& buffer, int i) const { return data(buffer, i / lanes()) + i % lanes(); }
+
+  // ---- Lanes are images ----
+
+  void vectors(int count) {
+    if (!borders_laid_) lay_borders();
+    borders_laid_ = true;
+    for (int v = 0; v < count; ++v) {
+      load(v);
+      for (const Plan::MapStep& step : plan_.map_steps())
+        std::visit([&](const auto& kernel) { compute_maps(kernel, step, v); }, step.kernel);
+    }
+    for (const Plan::BlockStep& step : plan_.block_steps())
+      std::visit([&](const auto& kernel) { compute_block(kernel, step, count); }, step.kernel);
+  }
+
   // Zeros around the maps that a convolution pads, and background around an image that does not fill the input: laid
   // once, because steps write only inside them.
   void lay_borders() const {
+    const auto block = static_cast<std::size_t>(kBlockVectors * lanes());
     for (const Buffer& buffer : plan_.buffers())
-      if (buffer.padding > 0)
-        std::fill_n(data(buffer, 0), buffer.size * kBlockVectors * static_cast<std::size_t>(lanes()), 0.0f);
+      if (buffer.padding > 0) std::fill_n(data(buffer, 0), buffer.size * block, 0.0f);
     const Buffer& input = plan_.buffers().front();
-    if (images_.height == input.shape.height) return;
-    for (int c = 0; c < input.shape.maps; ++c) {
+    for (int v = 0; v < kBlockVectors; ++v)
+      lay_background(data(input, v) + input.at(0, 0, 0) * lanes(), input.map() * lanes(), input.row() * lanes(),
+                     lanes());
+  }
+
+  void lay_background(float* maps, std::ptrdiff_t map_stride, std::ptrdiff_t row_stride, int per_column) const {
+    const Shape& input = plan_.network().input();
+    if (images_.height == input.height) return;
+    for (int c = 0; c < input.maps; ++c) {
       const auto channel = static_cast<std::size_t>(c);
-      const float background =
-          std::fma(plan_.scaling().background, plan_.scaling().scale[channel], plan_.scaling().shift[channel]);
-      for (int v = 0; v < kBlockVectors; ++v)
-        for (int y = 0; y < input.shape.height; ++y)
-          std::fill_n(data(input, v) + input.at(c, y, 0) * lanes(), input.shape.width * lanes(), background);
+      const Scaling& scaling = plan_.scaling();
+      const float background = std::fma(scaling.background, scaling.scale[channel], scaling.shift[channel]);
+      for (int y = 0; y < input.height; ++y)
+        std::fill_n(maps + c * map_stride + y * row_stride, input.width * per_column, background);
     }
+  }
+
+  // `count` images of the block from `i` on, to be centred in the maps whose first value is at `maps`.
+  kernels::Pixels pixels(int i, int count, float* maps, std::ptrdiff_t map_stride, std::ptrdiff_t row_stride,
+                         int per_column) const {
+    const Shape& input = plan_.network().input();
+    const int top = (input.height - images_.height) / 2, left = (input.width - images_.width) / 2;
+    return {.data = images_.image(first_ + i),
+            .type = images_.type,
+            .image_stride = images_.image_stride,
+            .channel_stride = images_.channel_stride,
+            .row_stride = images_.row_stride,
+            .column_stride = images_.column_stride,
+            .images = count,
+            .channels = images_.channels,
+            .height = images_.height,
+            .width = images_.width,
+            .scale = plan_.scaling().scale.data(),
+            .shift = plan_.scaling().shift.data(),
+            .output = {maps + top * row_stride + left * per_column, map_stride, row_stride}};
   }
 
   void load(int v) const {
     const Buffer& input = plan_.buffers().front();
-    const int top = (input.shape.height - images_.height) / 2, left = (input.shape.width - images_.width) / 2;
-    plan_.table().load_pixels(
-        {.data = images_.image(first_ + v * lanes()),
-         .type = images_.type,
-         .image_stride = images_.image_stride,
-         .channel_stride = images_.channel_stride,
-         .row_stride = images_.row_stride,
-         .column_stride = images_.column_stride,
-         .images = std::min(lanes(), count_ - v * lanes()),
-         .channels = images_.channels,
-         .height = images_.height,
-         .width = images_.width,
-         .scale = plan_.scaling().scale.data(),
-         .shift = plan_.scaling().shift.data(),
-         .output = {data(input, v) + input.at(0, top, left) * lanes(), input.map() * lanes(), input.row() * lanes()}});
+    plan_.table().load_pixels(pixels(v * lanes(), std::min(lanes(), count_ - v * lanes()),
+                                     data(input, v) + input.at(0, 0, 0) * lanes(), input.map() * lanes(),
+                                     input.row() * lanes(), lanes()));
   }
 
   // Input maps are read from their border on, output maps are written inside theirs.
@@ -105,15 +134,56 @@ class Worker {
   }
 
   template <class Kernel>
-  void compute_block(Kernel kernel, const Plan::BlockStep& step) const {
+  void compute_block(Kernel kernel, const Plan::BlockStep& step, int count) const {
     kernel.input = data(step.input, 0);
     kernel.output = data(step.output, 0);
-    kernel.vectors = vectors_;
+    kernel.vectors = count;
     if constexpr (std::is_same_v<Kernel, kernels::Dense>)
       plan_.table().dense(kernel);
     else
       plan_.table().rbf(kernel);
   }
+
+  // ---- Lanes are output maps ----
+
+  void single(int i) {
+    float* const memory = memory_ + plan_.single_offset();
+    const Shape& input = plan_.network().input();
+    const int padding = plan_.network().padding_of(0);
+    const std::ptrdiff_t row = input.width + 2 * padding, map = row * (input.height + 2 * padding);
+    float* const maps = memory + padding * (row + 1);
+    if (!single_borders_laid_) {
+      if (padding > 0) std::fill_n(memory, input.maps * map, 0.0f);
+      lay_background(maps, map, row, 1);
+      single_borders_laid_ = true;
+    }
+    plan_.table().load_single(pixels(i, 1, maps, map, row, 1));
+    for (const SinglePlan::Step& step : plan_.single()->steps())
+      std::visit([&](const auto& kernel) { compute_single(kernel, step, memory, i); }, step.kernel);
+  }
+
+  void compute_single(kernels::SingleConv5x5 kernel, const SinglePlan::Step& step, float* memory, int) const {
+    kernel.input = memory + step.input;
+    kernel.output = memory + step.output;
+    kernel.rows = memory + plan_.single()->rows_offset();
+    plan_.table().single_conv5x5(kernel);
+  }
+
+  // The outputs of dense layers join those of the block.
+  template <class Kernel>
+  void compute_single(Kernel kernel, const SinglePlan::Step& step, float* memory, int i) const {
+    kernel.input = memory + step.input;
+    kernel.output = memory + step.output;
+    if constexpr (std::is_same_v<Kernel, kernels::SingleDense>)
+      plan_.table().single_dense(kernel);
+    else
+      plan_.table().single_rbf(kernel);
+    const Buffer& buffer = plan_.buffer_of(step.layer);
+    float* const to = values(buffer, i);
+    for (int unit = 0; unit < buffer.shape.maps; ++unit) to[unit * lanes()] = kernel.output[unit];
+  }
+
+  // ---- Outputs ----
 
   void deliver() const {
     for (const Tap& tap : outputs_.taps) copy_rows(plan_.buffer_of(tap.layer), tap.data);
@@ -126,9 +196,6 @@ class Worker {
       copy_rows(scores, outputs_.probabilities);
     }
   }
-
-  // Value k of image i of the block, where the maps have no border.
-  const float* values(const Buffer& buffer, int i) const { return data(buffer, i / lanes()) + i % lanes(); }
 
   void copy_rows(const Buffer& buffer, float* out) const {
     const Shape& shape = buffer.shape;
@@ -155,7 +222,7 @@ class Worker {
   // In place: whoever wanted the scores themselves has them by now.
   void softmax(const Buffer& scores) const {
     const float factor = plan_.network().head() == Head::rbf ? -1.0f : 1.0f;
-    for (int v = 0; v < vectors_; ++v)
+    for (int v = 0; v * lanes() < count_; ++v)
       plan_.table().softmax({.scores = data(scores, v),
                              .probabilities = data(scores, v),
                              .classes = static_cast<int>(scores.shape.size()),
@@ -169,20 +236,25 @@ class Worker {
   const Outputs& outputs_;
   float* const memory_;
   std::int64_t first_ = 0;  // the block's images: [first_, first_ + count_)
-  int count_ = 0, vectors_ = 0;
+  int count_ = 0;
+  bool can_be_single_ = false, borders_laid_ = false, single_borders_laid_ = false;
 };
 
 }  // namespace
 
-void run(const Plan& plan, const ImageView& images, const Outputs& outputs, int threads) {
+void run(const Plan& plan, const ImageView& images, const Outputs& outputs) {
   if (images.images == 0) return;
   const std::int64_t blocks = (images.images + plan.block_images() - 1) / plan.block_images();
-  const auto useful = static_cast<int>(std::clamp<std::int64_t>(blocks / kBlocksPerThread, 1, threads));
   threads::Counter counter(blocks);
-  threads::run(useful, [&] {
+  const auto work = [&] {
     Worker worker(plan, images, outputs);
     for (std::int64_t block; counter.take(block);) worker.block(block);
-  });
+  };
+  const std::int64_t useful = blocks / kBlocksPerThread;
+  if (useful <= 1)
+    work();
+  else
+    threads::run(static_cast<int>(std::min<std::int64_t>(useful, threads::count())), work);
 }
 
 }  // namespace lenet_fast

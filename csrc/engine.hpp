@@ -24,9 +24,10 @@ struct Outputs {
   float rubbish = 0;               // with this distance, negated (or score)
 };
 
-// Computes the outputs on the calling thread and up to `threads` - 1 others. Deterministic: neither `threads` nor the
-// place of an image in the batch changes a bit of its outputs. Allocates nothing once every thread has its workspace.
-// The images must fit the plan: its channels, and its size or 4 pixels less in both directions (then centred).
-void run(const Plan& plan, const ImageView& images, const Outputs& outputs, int threads);
+// Computes the outputs on the calling thread and, for many images, on others, threads::count() together. Deterministic:
+// neither their number nor the place of an image in the batch changes a bit of its outputs. Allocates nothing once
+// every thread has its workspace. The images must fit the plan: its channels, and its size or 4 pixels less in both
+// directions (then centred).
+void run(const Plan& plan, const ImageView& images, const Outputs& outputs);
 
 }  // namespace lenet_fast

@@ -175,4 +175,26 @@ Network::Network(Shape input, std::vector<Layer> layers, Head head)
   check_head(head_, layers_);
 }
 
+bool Network::is_subsampled(std::size_t layer) const {
+  return layer + 1 < layers_.size() && std::holds_alternative<Conv5x5>(layers_[layer]) &&
+         std::holds_alternative<Subsample2x2>(layers_[layer + 1]);
+}
+
+bool Network::is_dense_from(std::size_t layer) const {
+  const auto is_dense = [&](std::size_t i) {
+    const auto* conv = std::get_if<Conv5x5>(&layers_[i]);
+    if (!conv) return !std::holds_alternative<Subsample2x2>(layers_[i]);
+    const Shape in = input_of(i);
+    return in.height == kKernel && in.width == kKernel && conv->padding == 0 && conv->connections.empty();
+  };
+  for (std::size_t i = layer; i < layers_.size(); ++i)
+    if (!is_dense(i)) return false;
+  return true;
+}
+
+int Network::padding_of(std::size_t layer) const {
+  const auto* conv = layer < layers_.size() ? std::get_if<Conv5x5>(&layers_[layer]) : nullptr;
+  return conv ? conv->padding : 0;
+}
+
 }  // namespace lenet_fast

@@ -77,6 +77,14 @@ class Network {
   const Shape& output() const { return figures_.back().output; }
   Shape input_of(std::size_t layer) const { return layer == 0 ? input_ : figures_[layer - 1].output; }
 
+  // Whether a layer is a convolution with subsampling right behind it: engines compute the two as one.
+  bool is_subsampled(std::size_t layer) const;
+  // Whether this layer and all behind it can be computed as dense ones. A convolution whose output is one value per map
+  // is a dense layer over (map, row, column), in the same order of summation.
+  bool is_dense_from(std::size_t layer) const;
+  // Padding of a layer's input: 0 unless the layer is a convolution, or behind the last one.
+  int padding_of(std::size_t layer) const;
+
  private:
   Shape input_;
   std::vector<Layer> layers_;

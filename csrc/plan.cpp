@@ -11,6 +11,12 @@ namespace {
 
 constexpr int kKernelSize = 25;
 
+// A whole number of cache lines.
+std::size_t round_up(std::size_t floats) {
+  constexpr std::size_t kLine = kAlignment / sizeof(float);
+  return (floats + kLine - 1) / kLine * kLine;
+}
+
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 void check_size(const LayerFigures& layer, std::size_t index, std::span<const float> values) {
@@ -72,9 +78,9 @@ Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scali
   }
 
   buffer_of_layer_.assign(figures.size(), kFusedAway);
-  std::size_t buffer = add_buffer(network_.input(), padding_of(0), network_.input().size());
+  std::size_t buffer = add_buffer(network_.input(), network_.padding_of(0), network_.input().size());
   for (std::size_t layer = 0; layer < figures.size(); ++layer) {
-    if (subsampled(layer)) {
+    if (network_.is_subsampled(layer)) {
       if (every_layer) buffer_of_layer_[layer] = add_conv(layer, buffer, weights[layer], nullptr);
       buffer = add_conv(layer, buffer, weights[layer], &weights[layer + 1]);
       ++layer;
@@ -90,6 +96,9 @@ Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scali
   std::size_t widest = 0;
   for (const Buffer& b : buffers_) widest = std::max(widest, static_cast<std::size_t>(b.row()));
   workspace_ = rows_ + 2 * widest * lanes;
+  single_ = SinglePlan::make(network_, weights, table_);
+  single_offset_ = workspace_ = round_up(workspace_);
+  if (single_) workspace_ += single_->workspace_size();
 }
 
 const Buffer& Plan::buffer_of(std::size_t layer) const {
@@ -113,7 +122,7 @@ std::size_t Plan::add_layer(std::size_t layer, std::size_t input, const LayerWei
   const Layer& kind = network_.layers()[layer];
   kernels::Dense dense{};
   if (const auto* conv = std::get_if<Conv5x5>(&kind)) {
-    if (!dense_from(layer)) return add_conv(layer, input, weights, nullptr);
+    if (!network_.is_dense_from(layer)) return add_conv(layer, input, weights, nullptr);
     dense.activation = conv->activation;
   } else if (const auto* full = std::get_if<Dense>(&kind)) {
     dense.activation = full->activation;
@@ -131,7 +140,7 @@ std::size_t Plan::add_conv(std::size_t layer, std::size_t input, const LayerWeig
   const Shape full = network_.figures()[layer].output;
   const std::size_t last = subsample ? layer + 1 : layer;
   const Shape out = network_.figures()[last].output;
-  const std::size_t output = add_buffer(out, padding_of(last + 1), out.size());
+  const std::size_t output = add_buffer(out, network_.padding_of(last + 1), out.size());
 
   Connections connections = connections_of(conv, network_.input_of(layer).maps, weights.weight);
   kernels::Conv5x5 kernel{};
@@ -140,19 +149,22 @@ std::size_t Plan::add_conv(std::size_t layer, std::size_t input, const LayerWeig
   kernel.maps = full.maps;
   kernel.height = subsample ? 2 * out.height : full.height;
   kernel.width = subsample ? 2 * out.width : full.width;
-  kernel.first_connection = keep(std::move(connections.first));
-  kernel.source = keep(std::move(connections.source));
-  kernel.kernel = keep(std::move(connections.kernel));
-  kernel.bias = keep(std::vector<float>(weights.bias.begin(), weights.bias.end()));
+  // Where each source begins is known here: the kernel adds, it does not multiply.
+  for (int& source : connections.source) source *= static_cast<int>(kernel.input.map_stride);
+  kernel.first_connection = packed_.keep(std::move(connections.first));
+  kernel.source = packed_.keep(std::move(connections.source));
+  kernel.kernel = packed_.keep(connections.kernel);
+  kernel.bias = packed_.keep(weights.bias);
+  kernel.has_table = !conv.connections.empty();
   kernel.activation = conv.activation;
-  if (subsample) kernel.subsample = keep(std::vector{subsample_kernel(last, *subsample)});
+  if (subsample) kernel.subsample = packed_.keep(std::vector{subsample_kernel(last, *subsample)});
   map_steps_.push_back({kernel, input, output});
   return output;
 }
 
 std::size_t Plan::add_subsample(std::size_t layer, std::size_t input, const LayerWeights& weights) {
   const Shape out = network_.figures()[layer].output;
-  const std::size_t output = add_buffer(out, padding_of(layer + 1), out.size());
+  const std::size_t output = add_buffer(out, network_.padding_of(layer + 1), out.size());
   const kernels::Subsample kernel{input_maps(input), output_maps(output), out.maps,
                                   out.height,        out.width,           subsample_kernel(layer, weights)};
   map_steps_.push_back({kernel, input, output});
@@ -170,11 +182,11 @@ std::size_t Plan::add_dense(std::size_t layer, std::size_t input, const LayerWei
   kernel.output_stride = static_cast<std::ptrdiff_t>(buffers_[output].size) * table_.lanes;
   kernel.inputs = static_cast<int>(inputs);
   kernel.outputs = outputs;
-  kernel.weight = keep(tiled(weights.weight, out.maps, inputs, table_.dense_tile));
+  kernel.weight = packed_.keep(tiled(weights.weight, out.maps, inputs, table_.dense_tile));
   if constexpr (requires { kernel.bias; }) {
     std::vector<float> bias(weights.bias.begin(), weights.bias.end());
     bias.resize(static_cast<std::size_t>(outputs));
-    kernel.bias = keep(std::move(bias));
+    kernel.bias = packed_.keep(bias);
   }
   block_steps_.push_back({kernel, input, output});
   return output;
@@ -182,14 +194,11 @@ std::size_t Plan::add_dense(std::size_t layer, std::size_t input, const LayerWei
 
 kernels::Subsample2x2 Plan::subsample_kernel(std::size_t layer, const LayerWeights& weights) {
   const auto& pool = std::get<Subsample2x2>(network_.layers()[layer]);
-  const auto maps = static_cast<std::size_t>(network_.figures()[layer].output.maps);
-  kernels::Subsample2x2 kernel{pool.pooling, pool.activation, nullptr, nullptr};
   const bool trainable = pool.pooling == Pooling::trainable;
-  kernel.coefficient = keep(trainable ? std::vector<float>(weights.weight.begin(), weights.weight.end())
-                                      : std::vector<float>(maps, 0.25f));
-  kernel.bias =
-      keep(trainable ? std::vector<float>(weights.bias.begin(), weights.bias.end()) : std::vector<float>(maps));
-  return kernel;
+  const auto maps = static_cast<std::size_t>(network_.figures()[layer].output.maps);
+  const std::vector<float> quarters(maps, 0.25f), zeros(maps);
+  return {pool.pooling, pool.activation, packed_.keep(trainable ? weights.weight : std::span<const float>(quarters)),
+          packed_.keep(trainable ? weights.bias : std::span<const float>(zeros))};
 }
 
 kernels::InputMaps Plan::input_maps(std::size_t buffer) const {
@@ -198,38 +207,6 @@ kernels::InputMaps Plan::input_maps(std::size_t buffer) const {
 
 kernels::OutputMaps Plan::output_maps(std::size_t buffer) const {
   return {nullptr, buffers_[buffer].map() * table_.lanes, buffers_[buffer].row() * table_.lanes};
-}
-
-// A convolution whose output is one value per map is a dense layer over (map, row, column), in the same order of
-// summation; it may be computed as one if only dense layers follow, because block steps come last.
-bool Plan::dense_from(std::size_t layer) const {
-  const auto is_dense = [&](std::size_t i) {
-    const auto* conv = std::get_if<Conv5x5>(&network_.layers()[i]);
-    if (!conv) return !std::holds_alternative<Subsample2x2>(network_.layers()[i]);
-    const Shape in = network_.input_of(i);
-    return in.height == 5 && in.width == 5 && conv->padding == 0 && conv->connections.empty();
-  };
-  for (std::size_t i = layer; i < network_.layers().size(); ++i)
-    if (!is_dense(i)) return false;
-  return true;
-}
-
-// Whether this layer is a convolution with subsampling right behind it: the two are one step.
-bool Plan::subsampled(std::size_t layer) const {
-  const auto& layers = network_.layers();
-  return layer + 1 < layers.size() && std::holds_alternative<Conv5x5>(layers[layer]) &&
-         std::holds_alternative<Subsample2x2>(layers[layer + 1]);
-}
-
-int Plan::padding_of(std::size_t layer) const {
-  if (layer >= network_.layers().size()) return 0;
-  const auto* conv = std::get_if<Conv5x5>(&network_.layers()[layer]);
-  return conv ? conv->padding : 0;
-}
-
-template <class Value>
-const Value* Plan::keep(std::vector<Value> values) {
-  return std::get<std::vector<Value>>(packed_.emplace_back(std::move(values))).data();
 }
 
 }  // namespace lenet_fast

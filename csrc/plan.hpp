@@ -7,20 +7,17 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <optional>
 #include <span>
 #include <variant>
 #include <vector>
 
 #include "kernels/table.hpp"
 #include "network.hpp"
+#include "single.hpp"
+#include "weights.hpp"
 
 namespace lenet_fast {
-
-// The weights of one layer, in the shapes that Network::figures names: weight or coefficient, then bias.
-struct LayerWeights {
-  std::span<const float> weight, bias;
-};
 
 // x = fma(pixel, scale, shift) per channel, where uint8 pixels count 0..255 as 0..1; `background` is the pixel value
 // that surrounds an image smaller than the network's input.
@@ -69,12 +66,14 @@ class Plan {
 
   const std::vector<MapStep>& map_steps() const { return map_steps_; }
   const std::vector<BlockStep>& block_steps() const { return block_steps_; }
-  const std::vector<Buffer>& buffers() const { return buffers_; }  // the first one is the input
-  const Buffer& buffer_of(std::size_t layer) const;                // throws Error if the layer is fused away
+  const std::vector<Buffer>& buffers() const { return buffers_; }      // the first one is the input
+  const std::optional<SinglePlan>& single() const { return single_; }  // for few images, where that is possible
+  const Buffer& buffer_of(std::size_t layer) const;                    // throws Error if the layer is fused away
 
   int block_images() const { return table_.lanes * kBlockVectors; }
-  std::size_t workspace_size() const { return workspace_; }  // floats: all buffers of a block, then scratch rows
+  std::size_t workspace_size() const { return workspace_; }  // floats: a block's buffers, scratch rows, a single image
   std::size_t rows_offset() const { return rows_; }          // floats: where the scratch rows begin
+  std::size_t single_offset() const { return single_offset_; }
 
  private:
   std::size_t add_buffer(Shape shape, int padding, std::int64_t values);
@@ -88,13 +87,6 @@ class Plan {
   kernels::Subsample2x2 subsample_kernel(std::size_t layer, const LayerWeights& weights);
   kernels::InputMaps input_maps(std::size_t buffer) const;
   kernels::OutputMaps output_maps(std::size_t buffer) const;
-  bool dense_from(std::size_t layer) const;  // every layer from this one on can be computed as a dense one
-  bool subsampled(std::size_t layer) const;
-  int padding_of(std::size_t layer) const;  // 0 unless the layer is a convolution
-
-  template <class Value>
-  const Value* keep(std::vector<Value> values);
-
   const Network network_;
   const Scaling scaling_;
   const kernels::Table& table_;
@@ -102,8 +94,9 @@ class Plan {
   std::vector<BlockStep> block_steps_;
   std::vector<Buffer> buffers_;
   std::vector<std::size_t> buffer_of_layer_;
-  std::size_t rows_ = 0, workspace_ = 0;
-  std::deque<std::variant<std::vector<float>, std::vector<int>, std::vector<kernels::Subsample2x2>>> packed_;
+  std::size_t rows_ = 0, single_offset_ = 0, workspace_ = 0;
+  PackedArrays packed_;
+  std::optional<SinglePlan> single_;
 };
 
 }  // namespace lenet_fast

@@ -72,6 +72,32 @@ def test_same_bits_at_every_batch_size_and_position(isa, random, digits, size):
     assert digits.scores(images[::-1])[::-1].tobytes() == whole.tobytes()
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_same_bits_one_by_one_and_together(isa, random, name):
+    """Few images are computed with maps in the lanes, many with images in the lanes."""
+    model = made(VARIANTS[name], random)
+    images = pixels(model.network, random, 32)
+    together, features = model.scores(images), model.features(images) if len(model.network.layers) > 1 else None
+    for size in (1, 2, 5, 11):
+        parts = [images[i : i + size] for i in range(0, 32, size)]
+        assert np.concatenate([model.scores(part) for part in parts]).tobytes() == together.tobytes()
+        assert np.concatenate([model.features(part) for part in parts]).tobytes() == features.tobytes()
+        assert (np.concatenate([model.predict(part) for part in parts]) == model.predict(images)).all()
+
+
+@pytest.mark.parametrize("margin", [0, 4])
+def test_single_images_of_both_sizes(isa, random, margin):
+    """Padding and background around a single image, after others have used the same memory."""
+    network = Network((2, 20, 17), (Conv5x5(5, "tanh", 2), Subsample2x2("max"), Dense(9, "relu"), Dense(4)), "scores")
+    model = Model(network, reference.random_weights(network, random), preprocess=Preprocess(2, (0.5, 1), 0.75))
+    images = random.integers(0, 256, (16, 2, 20 - margin, 17 - margin), np.uint8)
+    other = made(lenet_fast.networks()["lenet5-1998"], random)
+    together = model.scores(images)
+    for i in range(16):
+        other.scores(np.full((1, 32, 32), 255, np.uint8))
+        assert model.scores(images[i]).tobytes() == together[i].tobytes()
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_same_bits_with_every_number_of_threads(isa, random, digits, threads, count):
     images = random.integers(0, 256, (533, 28, 28), np.uint8)

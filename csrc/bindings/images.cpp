@@ -65,6 +65,25 @@ ImageView view_of(const py::array& images) {
           images.strides(3)};
 }
 
+std::optional<ImageView> plain_view_of(const py::object& object) {
+  if (!py::isinstance<py::array>(object)) return std::nullopt;
+  const auto images = py::reinterpret_borrow<py::array>(object);
+  const py::ssize_t axes = images.ndim();
+  if (axes < 2 || axes > 4 || images.dtype().num() != py::detail::npy_api::NPY_UBYTE_) return std::nullopt;
+  const auto size = [&](py::ssize_t from_last) { return images.shape(axes - from_last); };
+  const auto stride = [&](py::ssize_t from_last) { return images.strides(axes - from_last); };
+  return ImageView{images.data(),
+                   PixelType::uint8,
+                   axes > 2 ? images.shape(0) : 1,
+                   axes > 3 ? static_cast<int>(size(3)) : 1,
+                   static_cast<int>(size(2)),
+                   static_cast<int>(size(1)),
+                   axes > 2 ? images.strides(0) : 0,
+                   axes > 3 ? stride(3) : 0,
+                   stride(2),
+                   stride(1)};
+}
+
 void bind_pixels(py::module_& module) { module.def("pixel_range", &pixel_range, py::arg("images")); }
 
 }  // namespace lenet_fast::bindings

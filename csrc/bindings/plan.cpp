@@ -5,7 +5,6 @@
 #include "../cpu.hpp"
 #include "../engine.hpp"
 #include "../error.hpp"
-#include "../threads.hpp"
 #include "images.hpp"
 
 namespace py = pybind11;
@@ -36,17 +35,16 @@ Value* writable(const char* name, const py::array& array, std::int64_t size) {
 }
 
 // Images may be as large as the network's input, or 4 pixels smaller in both directions.
-void check_fit(const ImageView& images, const Shape& input) {
+bool fits(const ImageView& images, const Shape& input) {
   const int rows = input.height - images.height, columns = input.width - images.width;
-  if (images.channels != input.maps || rows != columns || (rows != 0 && rows != 4))
-    throw Error("images: their size does not fit the network's input");
+  return images.channels == input.maps && rows == columns && (rows == 0 || rows == 4);
 }
 
 void run_plan(const Plan& plan, const py::array& array, const std::vector<std::pair<std::size_t, py::array>>& layers,
               const std::optional<py::array>& labels, const std::optional<py::array>& probabilities,
               std::optional<float> rubbish) {
   const ImageView images = view_of(array);
-  check_fit(images, plan.network().input());
+  if (!fits(images, plan.network().input())) throw Error("images: their size does not fit the network's input");
   std::vector<Tap> taps;
   for (const auto& [layer, out] : layers)
     taps.push_back({layer, writable<float>("out", out, images.images * plan.buffer_of(layer).shape.size())});
@@ -55,9 +53,21 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   if (probabilities)
     outputs.probabilities =
         writable<float>("probabilities", *probabilities, images.images * plan.network().output().size());
-  const int threads = threads::count();
   const py::gil_scoped_release release;
-  run(plan, images, outputs, threads);
+  run(plan, images, outputs);
+}
+
+// Labels of a uint8 array (n, c, h, w), (n, h, w) or (h, w) of a fitting size, or None for anything else: what Python
+// would do with such an array costs more than to label one image.
+py::object predict(const Plan& plan, const py::object& images) {
+  const std::optional<ImageView> view = plain_view_of(images);
+  if (!view || !fits(*view, plan.network().input())) return py::none();
+  py::array_t<std::int64_t> labels(view->images);
+  Outputs outputs;
+  outputs.labels = labels.mutable_data();
+  const py::gil_scoped_release release;
+  run(plan, *view, outputs);
+  return labels;
 }
 
 Floats activate(const std::string& name, const Floats& values) {
@@ -75,6 +85,7 @@ void bind_plan(py::module_& module) {
       .def(py::init(&make_plan), py::arg("network"), py::arg("weights"), py::arg("scale"), py::arg("shift"),
            py::arg("background"), py::arg("every_layer"))
       .def_property_readonly("isa", [](const Plan& plan) { return plan.table().name; })
+      .def("predict", &predict, py::arg("images"))
       .def("run", &run_plan, py::arg("images"), py::kw_only(), py::arg("layers") = py::list(),
            py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none());
   module.def("activate", &activate, py::arg("name"), py::arg("values"));

@@ -1,14 +1,15 @@
-// 5x5 valid convolution, fused with activation and subsampling; one image per lane.
+// 5x5 valid convolution, fused with activation and subsampling, in both regimes.
 //
-// The micro-kernel computes a tile of one output map: 2 rows by kColumns, all its sums in registers. For each input map
-// that feeds the output map and each kernel row, five weights are broadcast and stay in registers; then every input
-// value of a row is loaded once and serves the up to five sums that it reaches:
+// The micro-kernel computes a tile of 2 rows by kColumns outputs, all its sums in registers. For each input map and
+// each kernel row, five weights stay in registers; then every input value of a row is loaded once and serves the up to
+// five sums that it reaches:
 //
 //      input row     x0  x1  x2  x3  x4  x5  x6  x7          x4 meets w4 w3 w2 w1 of
 //      sums              s0  s1  s2  s3                      s0 s1 s2 s3
 //
-// Going right along the row gives every sum its kernel columns in ascending order, as the chain demands. One map at a
-// time means that a connection table skips exactly the kernels it lacks.
+// Going right along the row gives every sum its kernel columns in ascending order, as the chain demands. Where a lane
+// is an image, a weight is one number for all lanes and a value is a vector, and the tile belongs to one output map, so
+// that a connection table skips exactly the kernels it lacks. Where a lane is an output map it is the other way round.
 //
 // Registers: 2 * kColumns sums + 5 weights + 1 input fill the register file exactly. Loads per kernel row: 5 weights
 // and 2 (kColumns + 4) inputs for 10 kColumns multiply-adds, so 0.46 per multiply-add with 5 columns and 0.33 with 10,
@@ -27,34 +28,50 @@ constexpr int kWidestTile = (simd::kRegisters - kKernel - 1) / 2;  // 5 of 16 re
 static_assert(2 * kWidestTile + kKernel + 1 <= simd::kRegisters);
 static_assert(2 * kWidestTile >= 8, "too few sums in flight to hide the latency of a multiply-add");
 
-struct TileRows {
-  const float* input;  // top left input of the tile in map 0
-  std::ptrdiff_t map_stride, row_stride;
-  const int* source;
-  const float* kernel;
-  int connections;
-  float bias;
+// What a lane is decides how values and weights are read; kColumn and kWeight: floats from one to the next.
+struct LanesAreImages {
+  static constexpr int kColumn = simd::kLanes, kWeight = 1;
+  static Vec value(const float* p) { return simd::load(p); }
+  static Vec weight(const float* p) { return simd::broadcast(*p); }
 };
 
-// kRows x kColumns sums -> out[row][column], rows `out_stride` floats apart.
-template <int kRows, int kColumns>
-inline void conv_tile(const TileRows& tile, float* out, std::ptrdiff_t out_stride) {
+template <int kColumnStride>
+struct LanesAreMaps {
+  static constexpr int kColumn = kColumnStride, kWeight = simd::kLanes;
+  static Vec value(const float* p) { return simd::broadcast(*p); }
+  static Vec weight(const float* p) { return simd::load(p); }
+};
+
+// Rows of outputs to compute: of one map, or of one group of maps.
+struct OutputRows {
+  const float* input;  // top left input of the tile, less the map's place
+  std::ptrdiff_t row_stride;
+  const int* source;    // [connections]
+  const float* kernel;  // [connections][5][5]
+  int connections;
+  const float* bias;
+  bool has_table;
+};
+
+// kRows x kColumns sums -> out[row][column][lane], rows `out_stride` floats apart.
+template <class Lanes, int kRows, int kColumns>
+inline void conv_tile(const OutputRows& tile, float* out, std::ptrdiff_t out_stride) {
   Vec sums[kRows][kColumns];
   for (auto& row : sums)
-    for (Vec& sum : row) sum = simd::broadcast(tile.bias);
+    for (Vec& sum : row) sum = Lanes::weight(tile.bias);
 
   const float* weight = tile.kernel;
   for (int i = 0; i < tile.connections; ++i) {
-    const float* row = tile.input + tile.source[i] * tile.map_stride;
-    for (int ky = 0; ky < kKernel; ++ky, row += tile.row_stride, weight += kKernel) {
+    const float* row = tile.input + tile.source[i];
+    for (int ky = 0; ky < kKernel; ++ky, row += tile.row_stride, weight += kKernel * Lanes::kWeight) {
       Vec w[kKernel];
 #pragma GCC unroll 5
-      for (int kx = 0; kx < kKernel; ++kx) w[kx] = simd::broadcast(weight[kx]);
-#pragma GCC unroll 16
+      for (int kx = 0; kx < kKernel; ++kx) w[kx] = Lanes::weight(weight + kx * Lanes::kWeight);
+#pragma GCC unroll 17
       for (int x = 0; x < kColumns + kKernel - 1; ++x) {
 #pragma GCC unroll 2
         for (int r = 0; r < kRows; ++r) {
-          const Vec value = simd::load(row + r * tile.row_stride + x * simd::kLanes);
+          const Vec value = Lanes::value(row + r * tile.row_stride + x * Lanes::kColumn);
 #pragma GCC unroll 5
           for (int kx = kKernel - 1; kx >= 0; --kx)
             if (x - kx >= 0 && x - kx < kColumns) sums[r][x - kx] = simd::fma(value, w[kx], sums[r][x - kx]);
@@ -62,73 +79,99 @@ inline void conv_tile(const TileRows& tile, float* out, std::ptrdiff_t out_strid
       }
     }
   }
+  if (tile.has_table)
+    for (auto& row : sums)
+      for (Vec& sum : row) sum = simd::add(sum, simd::broadcast(0.0f));
 #pragma GCC unroll 2
   for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 16
+#pragma GCC unroll 13
     for (int x = 0; x < kColumns; ++x) simd::store(out + r * out_stride + x * simd::kLanes, sums[r][x]);
 }
 
-// One or two whole rows of one map, in tiles as wide as fit, evenly cut: 28 columns are 10 + 9 + 9, not 13 + 13 + 2.
-template <int kRows, int kColumns>
-inline void conv_columns(int columns, const TileRows& tile, float* out, std::ptrdiff_t out_stride) {
+template <class Lanes, int kRows, int kColumns>
+inline void conv_columns(int columns, const OutputRows& tile, float* out, std::ptrdiff_t out_stride) {
   if constexpr (kColumns > 0) {
-    if (columns == kColumns) return conv_tile<kRows, kColumns>(tile, out, out_stride);
-    conv_columns<kRows, kColumns - 1>(columns, tile, out, out_stride);
+    if (columns == kColumns) return conv_tile<Lanes, kRows, kColumns>(tile, out, out_stride);
+    conv_columns<Lanes, kRows, kColumns - 1>(columns, tile, out, out_stride);
   }
 }
 
-template <int kRows>
-inline void conv_rows(TileRows tile, int width, float* out, std::ptrdiff_t out_stride) {
+// One or two whole rows, in tiles as wide as fit, evenly cut: 28 columns are 10 + 9 + 9, not 13 + 13 + 2.
+template <class Lanes>
+inline void conv_rows(OutputRows tile, int rows, int width, float* out, std::ptrdiff_t out_stride) {
   for (int tiles = (width + kWidestTile - 1) / kWidestTile; tiles > 0; --tiles) {
     const int columns = (width + tiles - 1) / tiles;
-    conv_columns<kRows, kWidestTile>(columns, tile, out, out_stride);
+    if (rows == 2)
+      conv_columns<Lanes, 2, kWidestTile>(columns, tile, out, out_stride);
+    else
+      conv_columns<Lanes, 1, kWidestTile>(columns, tile, out, out_stride);
     width -= columns;
-    tile.input += columns * simd::kLanes;
+    tile.input += columns * Lanes::kColumn;
     out += columns * simd::kLanes;
   }
 }
 
-inline TileRows rows_of(const Conv5x5& layer, int map, int y) {
-  const int first = layer.first_connection[map];
-  return {layer.input.data + y * layer.input.row_stride,
-          layer.input.map_stride,
-          layer.input.row_stride,
-          layer.source + first,
-          layer.kernel + first * kKernel * kKernel,
-          layer.first_connection[map + 1] - first,
-          layer.bias[map]};
-}
-
-// Row pairs outside, maps inside: the six input rows of every map and all kernels stay in the first-level cache.
-inline void conv5x5_subsampled(const Conv5x5& layer) {
+// All rows of the output, in pairs, and the pooled row or the activated rows that each pair becomes. `at(map, y)` names
+// the rows to compute, `to(map, y)` the place of an output row; row pairs outside, maps inside: so the six input rows
+// of every map and all kernels stay in the first-level cache.
+template <class Lanes, class Layer, class At, class To>
+inline void conv_pairs(const Layer& layer, int maps, std::ptrdiff_t out_stride, At at, To to) {
   const std::ptrdiff_t row = layer.width * simd::kLanes;
-  for (int y = 0; y + 1 < layer.height; y += 2)
-    for (int map = 0; map < layer.maps; ++map) {
-      conv_rows<2>(rows_of(layer, map, y), layer.width, layer.rows, row);
-      float* const out = layer.output.data + map * layer.output.map_stride + y / 2 * layer.output.row_stride;
-      subsample_rows(layer.activation, *layer.subsample, map, layer.rows, layer.rows + row, layer.width / 2, out);
-    }
-}
-
-inline void conv5x5_alone(const Conv5x5& layer) {
   for (int y = 0; y < layer.height; y += 2)
-    for (int map = 0; map < layer.maps; ++map) {
-      const int rows = y + 1 < layer.height ? 2 : 1;
-      const TileRows tile = rows_of(layer, map, y);
-      float* const out = layer.output.data + map * layer.output.map_stride + y * layer.output.row_stride;
-      if (rows == 2)
-        conv_rows<2>(tile, layer.width, out, layer.output.row_stride);
-      else
-        conv_rows<1>(tile, layer.width, out, layer.output.row_stride);
-      for (int r = 0; r < rows; ++r) activate_vectors(layer.activation, out + r * layer.output.row_stride, layer.width);
-    }
+    for (int map = 0; map < maps; ++map)
+      if (const Subsample2x2* const pool = layer.subsample) {
+        conv_rows<Lanes>(at(map, y), 2, layer.width, layer.rows, row);
+        const Vec coefficient = Lanes::weight(pool->coefficient + map * Lanes::kWeight);
+        const Vec bias = Lanes::weight(pool->bias + map * Lanes::kWeight);
+        subsample_rows(layer.activation, *pool, coefficient, bias, layer.rows, layer.rows + row, layer.width / 2,
+                       to(map, y / 2));
+      } else {
+        const int rows = y + 1 < layer.height ? 2 : 1;
+        float* const out = to(map, y);
+        conv_rows<Lanes>(at(map, y), rows, layer.width, out, out_stride);
+        for (int r = 0; r < rows; ++r) activate_vectors(layer.activation, out + r * out_stride, layer.width);
+      }
 }
 
 void conv5x5(const Conv5x5& layer) {
-  if (layer.subsample)
-    conv5x5_subsampled(layer);
+  const auto at = [&](int map, int y) {
+    const int first = layer.first_connection[map];
+    return OutputRows{layer.input.data + y * layer.input.row_stride,
+                      layer.input.row_stride,
+                      layer.source + first,
+                      layer.kernel + first * kKernel * kKernel,
+                      layer.first_connection[map + 1] - first,
+                      layer.bias + map,
+                      layer.has_table};
+  };
+  const auto to = [&](int map, int y) {
+    return layer.output.data + map * layer.output.map_stride + y * layer.output.row_stride;
+  };
+  conv_pairs<LanesAreImages>(layer, layer.maps, layer.output.row_stride, at, to);
+}
+
+template <class Lanes>
+inline void single_conv5x5_of(const SingleConv5x5& layer) {
+  const int shrink = layer.subsample ? 2 : 1;
+  const std::ptrdiff_t row = layer.width / shrink * simd::kLanes, group = layer.height / shrink * row;
+  const auto at = [&](int map, int y) {
+    return OutputRows{layer.input + y * layer.input_row_stride,
+                      layer.input_row_stride,
+                      layer.source,
+                      layer.kernel + std::ptrdiff_t{map} * layer.inputs * kKernel * kKernel * simd::kLanes,
+                      layer.inputs,
+                      layer.bias + map * simd::kLanes,
+                      layer.has_table};
+  };
+  const auto to = [&](int map, int y) { return layer.output + map * group + y * row; };
+  conv_pairs<Lanes>(layer, layer.groups, row, at, to);
+}
+
+void single_conv5x5(const SingleConv5x5& layer) {
+  if (layer.input_is_image)
+    single_conv5x5_of<LanesAreMaps<1>>(layer);
   else
-    conv5x5_alone(layer);
+    single_conv5x5_of<LanesAreMaps<simd::kLanes>>(layer);
 }
 
 }  // namespace

@@ -72,4 +72,50 @@ void dense(const Dense& layer) {
 
 void rbf(const RBF& layer) { over_block<SquaredDistance>(layer, nullptr); }
 
+// One image: a lane is an output. Up to kMostGroups groups of outputs at a time share each broadcast input; as many
+// chains are in flight. Weights are read once, from wherever they lie, so this is bound by the cache that holds them.
+constexpr int kMostGroups = simd::kRegisters == 32 ? 16 : 12;
+
+template <class Operation, int kGroups, class Layer>
+inline void single_tile(const Layer& layer, int first, const float* bias) {
+  const std::ptrdiff_t group = std::ptrdiff_t{layer.inputs} * simd::kLanes;
+  const float* weight = layer.weight + first * group;
+  Vec sums[kGroups];
+#pragma GCC unroll 16
+  for (int g = 0; g < kGroups; ++g)
+    sums[g] = bias ? simd::load(bias + (first + g) * simd::kLanes) : simd::broadcast(0.0f);
+  for (int j = 0; j < layer.inputs; ++j, weight += simd::kLanes) {
+    const Vec x = simd::broadcast(layer.input[layer.source[j]]);
+#pragma GCC unroll 16
+    for (int g = 0; g < kGroups; ++g) sums[g] = Operation::step(x, simd::load(weight + g * group), sums[g]);
+  }
+#pragma GCC unroll 16
+  for (int g = 0; g < kGroups; ++g) simd::store(layer.output + (first + g) * simd::kLanes, sums[g]);
+}
+
+template <class Operation, int kGroups, class Layer>
+inline void single_groups(int groups, const Layer& layer, int first, const float* bias) {
+  if constexpr (kGroups > 0) {
+    if (groups == kGroups) return single_tile<Operation, kGroups>(layer, first, bias);
+    single_groups<Operation, kGroups - 1>(groups, layer, first, bias);
+  }
+}
+
+template <class Operation, class Layer>
+inline void single_layer(const Layer& layer, const float* bias) {
+  int left = layer.groups;
+  for (int tiles = (left + kMostGroups - 1) / kMostGroups; tiles > 0; --tiles) {
+    const int groups = (left + tiles - 1) / tiles;
+    single_groups<Operation, kMostGroups>(groups, layer, layer.groups - left, bias);
+    left -= groups;
+  }
+}
+
+void single_dense(const SingleDense& layer) {
+  single_layer<MultiplyAdd>(layer, layer.bias);
+  activate_vectors(layer.activation, layer.output, layer.groups);
+}
+
+void single_rbf(const SingleRBF& layer) { single_layer<SquaredDistance>(layer, nullptr); }
+
 }  // namespace

@@ -17,6 +17,20 @@ using namespace lenet_fast::kernels;
 
 namespace lenet_fast::kernels {
 extern const Table LENET_FAST_TABLE;
-const Table LENET_FAST_TABLE = {simd::kName, simd::kLanes, kDenseTile, ::load_pixels, ::conv5x5,    ::subsample2x2,
-                                ::dense,     ::rbf,        ::softmax,  ::activate,    ::pixel_range};
+const Table LENET_FAST_TABLE = {.name = simd::kName,
+                                .lanes = simd::kLanes,
+                                .dense_tile = kDenseTile,
+                                .single_at_most = simd::kSingleAtMost,
+                                .load_pixels = ::load_pixels,
+                                .conv5x5 = ::conv5x5,
+                                .subsample2x2 = ::subsample2x2,
+                                .dense = ::dense,
+                                .rbf = ::rbf,
+                                .load_single = ::load_single,
+                                .single_conv5x5 = ::single_conv5x5,
+                                .single_dense = ::single_dense,
+                                .single_rbf = ::single_rbf,
+                                .softmax = ::softmax,
+                                .activate = ::activate,
+                                .pixel_range = ::pixel_range};
 }  // namespace lenet_fast::kernels

@@ -8,6 +8,7 @@
 namespace {
 
 struct Uint8Pixel {
+  static constexpr int kSize = 1;
   static float read(const unsigned char* p) { return static_cast<float>(*p); }
   static Vec unit(Vec v) {
     const Vec reciprocal = simd::broadcast(1.0f / 255);
@@ -18,6 +19,7 @@ struct Uint8Pixel {
 };
 
 struct Float32Pixel {
+  static constexpr int kSize = 4;
   static float read(const unsigned char* p) {
     float value;
     __builtin_memcpy(&value, p, sizeof value);
@@ -53,6 +55,39 @@ void load_pixels(const Pixels& source) {
     load_pixels_of<Uint8Pixel>(source);
   else
     load_pixels_of<Float32Pixel>(source);
+}
+
+// One image, without lanes: a stretch of pixels is gathered, scaled as vectors, and copied to its row.
+template <class Pixel>
+inline void load_single_of(const Pixels& source) {
+  constexpr int kStretch = 64;
+  static_assert(kStretch % simd::kLanes == 0);
+  for (int c = 0; c < source.channels; ++c) {
+    const Vec scale = simd::broadcast(source.scale[c]), shift = simd::broadcast(source.shift[c]);
+    for (int y = 0; y < source.height; ++y) {
+      const unsigned char* const from =
+          static_cast<const unsigned char*>(source.data) + c * source.channel_stride + y * source.row_stride;
+      float* const out = source.output.data + c * source.output.map_stride + y * source.output.row_stride;
+      for (int start = 0; start < source.width; start += kStretch) {
+        const int here = source.width - start < kStretch ? source.width - start : kStretch;
+        alignas(kAlignment) float values[kStretch] = {};
+        if (source.column_stride == Pixel::kSize)
+          for (int x = 0; x < here; ++x) values[x] = Pixel::read(from + (start + x) * Pixel::kSize);
+        else
+          for (int x = 0; x < here; ++x) values[x] = Pixel::read(from + (start + x) * source.column_stride);
+        for (int x = 0; x < here; x += simd::kLanes)
+          simd::store(values + x, simd::fma(Pixel::unit(simd::load(values + x)), scale, shift));
+        __builtin_memcpy(out + start, values, static_cast<std::size_t>(here) * sizeof(float));
+      }
+    }
+  }
+}
+
+void load_single(const Pixels& source) {
+  if (source.type == PixelType::uint8)
+    load_single_of<Uint8Pixel>(source);
+  else
+    load_single_of<Float32Pixel>(source);
 }
 
 // The last vector overlaps the one before it; fewer values than lanes are repeated to fill one.

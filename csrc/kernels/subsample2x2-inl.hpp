@@ -8,7 +8,7 @@
 namespace {
 
 // Two rows of 2 * width vectors -> one row of width vectors.
-inline void subsample_rows(Activation before, const Subsample2x2& layer, int map, const float* upper,
+inline void subsample_rows(Activation before, const Subsample2x2& layer, Vec coefficient, Vec bias, const float* upper,
                            const float* lower, int width, float* out) {
   constexpr int kStep = 2 * simd::kLanes;
   if (layer.pooling == Pooling::max) {
@@ -21,7 +21,6 @@ inline void subsample_rows(Activation before, const Subsample2x2& layer, int map
       }
     });
   } else {
-    const Vec coefficient = simd::broadcast(layer.coefficient[map]), bias = simd::broadcast(layer.bias[map]);
     with_activation(before, [=](auto type) {
       for (int x = 0; x < width; ++x) {
         const float *const u = upper + x * kStep, *const l = lower + x * kStep;
@@ -35,12 +34,15 @@ inline void subsample_rows(Activation before, const Subsample2x2& layer, int map
 }
 
 void subsample2x2(const Subsample& step) {
-  for (int map = 0; map < step.maps; ++map)
+  for (int map = 0; map < step.maps; ++map) {
+    const Vec coefficient = simd::broadcast(step.layer.coefficient[map]), bias = simd::broadcast(step.layer.bias[map]);
     for (int y = 0; y < step.height; ++y) {
       const float* const upper = step.input.data + map * step.input.map_stride + 2 * y * step.input.row_stride;
       float* const out = step.output.data + map * step.output.map_stride + y * step.output.row_stride;
-      subsample_rows(Activation::identity, step.layer, map, upper, upper + step.input.row_stride, step.width, out);
+      subsample_rows(Activation::identity, step.layer, coefficient, bias, upper, upper + step.input.row_stride,
+                     step.width, out);
     }
+  }
 }
 
 }  // namespace

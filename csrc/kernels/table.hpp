@@ -1,6 +1,6 @@
 // The contract between the engine and the kernels: one table of functions per instruction set.
 //
-// Layout. Images are computed several at a time, one image per vector lane. Feature maps of `lanes` images lie as
+// Two regimes. With many images, a lane is an image. Feature maps of `lanes` images lie as
 //
 //     [map][row][column][lane]      float32, every [lane] group aligned to kAlignment
 //
@@ -9,11 +9,18 @@
 // group's maps fill the first-level cache; dense layers run over all groups of a block at once, because each weight
 // they load then serves every group.
 //
+// With few images, a lane is an output map, so that one image fills the vectors. The structures of this regime begin
+// with `Single`; maps lie as
+//
+//     [group][row][column][lane]    the maps of a group of `lanes`, those beyond the last one zero-weighted
+//
+// and the next layer reads single values of them, from wherever they lie.
+//
 // Duties. The plan packs weights as described at each structure and sizes every buffer; the caller owns all memory and
 // passes valid, non-overlapping pointers; a kernel allocates nothing, checks nothing and cannot fail.
 //
 // Arithmetic. Every output is one chain of fused multiply-adds in the order in which its structure names the operands,
-// so its bits depend neither on the instruction set nor on the lane, tile or block in which it is computed.
+// so its bits depend neither on the instruction set nor on the regime, lane, tile or block in which it is computed.
 //
 // This header is also included by the objects compiled for one instruction set: it holds plain data only, since an
 // inline function compiled there could be the copy that the linker keeps for every machine.
@@ -54,17 +61,36 @@ struct Subsample2x2 {
 };
 
 // 5x5 valid convolution (cross-correlation), activation and, where `subsample` is given, subsampling.
-// Chain: bias; then for each connection of the map in order, kernel row, kernel column.
+// Chain: bias; then for each connection of the map in order, kernel row, kernel column; then + 0 where there is a
+// connection table, because the other regime adds products with zero for the kernels that do not exist, which changes
+// nothing of a finite sum but the sign of a zero.
 struct Conv5x5 {
   InputMaps input;              // rows and columns 4 larger than height and width
   OutputMaps output;            // [maps][height][width], or half of both behind subsampling
   int maps, height, width;      // of the convolution itself; even where it is subsampled
   const int* first_connection;  // [maps + 1] index into the next two
-  const int* source;            // [connections] input map
+  const int* source;            // [connections] where the input map begins, in floats
   const float* kernel;          // [connections][5][5]
   const float* bias;            // [maps]
+  bool has_table;
   Activation activation;
   const Subsample2x2* subsample;  // null: none
+  float* rows;                    // [2][width][lane] scratch
+};
+
+// The same for one image; all kernels of a map are there, with zeros for those that a connection table leaves out.
+struct SingleConv5x5 {
+  const float* input;
+  std::ptrdiff_t input_row_stride;  // floats
+  bool input_is_image;              // columns lie 1 apart, in maps [row][column]; else `lanes` apart
+  float* output;                    // [group][height][width][lane], or half of both behind subsampling
+  int groups, inputs, height, width;
+  const int* source;    // [inputs] where the input map begins, in floats
+  const float* kernel;  // [group][inputs][5][5][lane]
+  const float* bias;    // [group][lane]
+  bool has_table;
+  Activation activation;
+  const Subsample2x2* subsample;  // null: none; its coefficient and bias: [group][lane]
   float* rows;                    // [2][width][lane] scratch
 };
 
@@ -98,6 +124,26 @@ struct RBF {
   const float* weight;  // packed like Dense
 };
 
+// Full connection of one image, in the order of Dense.
+struct SingleDense {
+  const float* input;
+  const int* source;  // [inputs] where each value lies
+  float* output;      // [groups][lane]
+  int inputs, groups;
+  const float* weight;  // [group][inputs][lane]
+  const float* bias;    // [group][lane]
+  Activation activation;
+};
+
+// Squared Euclidean distances of one image, in the order of RBF.
+struct SingleRBF {
+  const float* input;
+  const int* source;
+  float* output;
+  int inputs, groups;
+  const float* weight;  // packed like SingleDense
+};
+
 // probability_i = exp(l_i - m) / sum_k exp(l_k - m) with l = factor * score, m the largest l, k ascending; the rubbish
 // class, where there is one, joins m and comes last in the sum.
 struct Softmax {
@@ -110,7 +156,7 @@ struct Softmax {
 };
 
 // Pixels of one group of images -> maps: fma(unit, scale, shift), where unit is value / 255 for uint8 and the value
-// itself for float32. Lanes beyond `images` repeat the last image.
+// itself for float32. Lanes beyond `images` repeat the last image; for a single image there are no lanes in the output.
 struct Pixels {
   const void* data;
   PixelType type;
@@ -129,14 +175,19 @@ struct PixelRange {
 };
 
 struct Table {
-  const char* name;  // what LENET_FAST_ISA calls it
-  int lanes;         // images per vector
-  int dense_tile;    // outputs that one pass of the dense kernels computes
+  const char* name;    // what LENET_FAST_ISA calls it
+  int lanes;           // floats per vector
+  int dense_tile;      // outputs that one pass of the dense kernels computes
+  int single_at_most;  // this many images are computed faster one by one than in the lanes of a vector
   void (*load_pixels)(const Pixels&);
   void (*conv5x5)(const Conv5x5&);
   void (*subsample2x2)(const Subsample&);
   void (*dense)(const Dense&);
   void (*rbf)(const RBF&);
+  void (*load_single)(const Pixels&);
+  void (*single_conv5x5)(const SingleConv5x5&);
+  void (*single_dense)(const SingleDense&);
+  void (*single_rbf)(const SingleRBF&);
   void (*softmax)(const Softmax&);
   void (*activate)(Activation, const float* in, float* out,
                    std::size_t count);                                // any count and alignment; in == out allowed

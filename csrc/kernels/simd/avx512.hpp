@@ -12,6 +12,7 @@ namespace simd {
 using Vec = __m512;
 constexpr const char* kName = "avx512";
 constexpr int kLanes = 16;
+constexpr int kSingleAtMost = 6;
 constexpr int kRegisters = 32;
 
 inline Vec load(const float* p) { return _mm512_load_ps(p); }

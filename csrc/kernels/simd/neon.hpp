@@ -15,6 +15,7 @@ namespace simd {
 using Vec = float32x4_t;
 constexpr const char* kName = "neon";
 constexpr int kLanes = 4;
+constexpr int kSingleAtMost = 2;
 constexpr int kRegisters = 32;
 
 inline Vec load(const float* p) { return vld1q_f32(p); }

@@ -31,14 +31,16 @@ def pretrained(name: str | None = None) -> tuple[str, ...] | Model:
     >>> lenet_fast.pretrained()
     ('digits',)
     """
-    names = tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
-    if name is None:
-        return names
-    if name not in names:
-        raise ValueError(f"pretrained: wanted one of {', '.join(names)}, found {name!r}")
-    return _load(name)
+    return _names() if name is None else _load(name)
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
 
 
 @cache
 def _load(name: str) -> Model:
+    if name not in _names():
+        raise ValueError(f"pretrained: wanted one of {', '.join(_names())}, found {name!r}")
     return load(_FOLDER / f"{name}.safetensors")

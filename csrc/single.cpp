@@ -1,0 +1,144 @@
+#include "single.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace lenet_fast {
+namespace {
+
+bool is_bounded(Activation activation) {
+  return activation == Activation::scaled_tanh || activation == Activation::tanh || activation == Activation::sigmoid;
+}
+
+// Whether no finite weights can make an output of this layer infinite.
+bool is_bounded(const Network& network, std::size_t layer) {
+  const Layer& kind = network.layers()[layer];
+  if (const auto* conv = std::get_if<Conv5x5>(&kind)) return is_bounded(conv->activation);
+  const auto* pool = std::get_if<Subsample2x2>(&kind);
+  return pool && (is_bounded(pool->activation) ||
+                  (pool->pooling != Pooling::trainable && layer > 0 && is_bounded(network, layer - 1)));
+}
+
+bool is_possible(const Network& network) {
+  const auto& layers = network.layers();
+  for (std::size_t layer = 0; layer < layers.size() && !network.is_dense_from(layer); ++layer) {
+    const auto* conv = std::get_if<Conv5x5>(&layers[layer]);
+    if (!conv || (layer > 0 && conv->padding > 0)) return false;
+    if (layer > 0 && !conv->connections.empty() && !is_bounded(network, layer - 1)) return false;
+    if (network.is_subsampled(layer)) ++layer;
+  }
+  return network.is_dense_from(layers.size() - 1);
+}
+
+}  // namespace
+
+std::optional<SinglePlan> SinglePlan::make(const Network& network, std::span<const LayerWeights> weights,
+                                           const kernels::Table& table) {
+  if (table.single_at_most == 0 || !is_possible(network)) return std::nullopt;
+  return SinglePlan(network, weights, table);
+}
+
+SinglePlan::SinglePlan(const Network& network, std::span<const LayerWeights> weights, const kernels::Table& table)
+    : lanes_(table.lanes) {
+  const Shape image = network.input();
+  const int border = 2 * network.padding_of(0);
+  const std::ptrdiff_t row = image.width + border, map = row * (image.height + border);
+  Place place{allocate(static_cast<std::size_t>(image.maps * map)), {}, row, 1};
+  for (int c = 0; c < image.maps; ++c) place.map.push_back(static_cast<int>(c * map));
+
+  std::ptrdiff_t widest = 0;
+  for (std::size_t layer = 0; layer < network.layers().size(); ++layer) {
+    widest = std::max<std::ptrdiff_t>(widest, network.figures()[layer].output.width);
+    if (network.is_dense_from(layer)) {
+      place = add_dense(network, layer, place, weights[layer]);
+    } else {
+      place = add_conv(network, layer, place, weights.subspan(layer));
+      if (network.is_subsampled(layer)) ++layer;
+    }
+  }
+  rows_ = allocate(static_cast<std::size_t>(2 * widest * lanes_));
+}
+
+SinglePlan::Place SinglePlan::add_conv(const Network& network, std::size_t layer, const Place& input,
+                                       std::span<const LayerWeights> weights) {
+  const auto& conv = std::get<Conv5x5>(network.layers()[layer]);
+  const Shape full = network.figures()[layer].output;
+  const std::size_t last = network.is_subsampled(layer) ? layer + 1 : layer;
+  const Shape out = network.figures()[last].output;
+  const std::ptrdiff_t row = std::ptrdiff_t{out.width} * lanes_, group = out.height * row;
+
+  kernels::SingleConv5x5 kernel{};
+  kernel.input_row_stride = input.row_stride;
+  kernel.input_is_image = input.column_stride == 1;
+  kernel.groups = groups(full.maps);
+  kernel.inputs = network.input_of(layer).maps;
+  kernel.height = last > layer ? 2 * out.height : full.height;
+  kernel.width = last > layer ? 2 * out.width : full.width;
+  kernel.source = packed_.keep(std::vector<int>(input.map));
+  kernel.kernel = grouped(weights[0].weight, full.maps);
+  kernel.bias = grouped(weights[0].bias, full.maps);
+  kernel.has_table = !conv.connections.empty();
+  kernel.activation = conv.activation;
+  if (last > layer) {
+    const auto& pool = std::get<Subsample2x2>(network.layers()[last]);
+    const auto maps = static_cast<std::size_t>(full.maps);
+    const std::vector<float> quarters(maps, 0.25f), zeros(maps);
+    const bool trainable = pool.pooling == Pooling::trainable;
+    kernel.subsample = packed_.keep(std::vector{
+        kernels::Subsample2x2{pool.pooling, pool.activation,
+                              grouped(trainable ? weights[1].weight : std::span<const float>(quarters), full.maps),
+                              grouped(trainable ? weights[1].bias : std::span<const float>(zeros), full.maps)}});
+  }
+
+  Place place{allocate(static_cast<std::size_t>(kernel.groups * group)), {}, row, lanes_};
+  for (int m = 0; m < full.maps; ++m) place.map.push_back(static_cast<int>(m / lanes_ * group + m % lanes_));
+  steps_.push_back({kernel, last, input.offset, place.offset});
+  return place;
+}
+
+SinglePlan::Place SinglePlan::add_dense(const Network& network, std::size_t layer, const Place& input,
+                                        const LayerWeights& weights) {
+  const Shape in = network.input_of(layer), out = network.figures()[layer].output;
+  std::vector<int> source;
+  for (const int map : input.map)
+    for (int y = 0; y < in.height; ++y)
+      for (int x = 0; x < in.width; ++x)
+        source.push_back(static_cast<int>(map + y * input.row_stride + x * input.column_stride));
+
+  Place place{allocate(static_cast<std::size_t>(groups(out.maps) * lanes_)), {}, 0, 0};
+  for (int unit = 0; unit < out.maps; ++unit) place.map.push_back(unit);
+  const int* const sources = packed_.keep(std::move(source));
+  const auto inputs = static_cast<int>(in.size());
+  const float* const weight = grouped(weights.weight, out.maps);
+  const Layer& kind = network.layers()[layer];
+  if (std::holds_alternative<RBF>(kind)) {
+    steps_.push_back({kernels::SingleRBF{nullptr, sources, nullptr, inputs, groups(out.maps), weight}, layer,
+                      input.offset, place.offset});
+  } else {
+    const auto* conv = std::get_if<Conv5x5>(&kind);
+    const Activation activation = conv ? conv->activation : std::get<Dense>(kind).activation;
+    const float* const bias = grouped(weights.bias, out.maps);
+    steps_.push_back(
+        {kernels::SingleDense{nullptr, sources, nullptr, inputs, groups(out.maps), weight, bias, activation}, layer,
+         input.offset, place.offset});
+  }
+  return place;
+}
+
+std::size_t SinglePlan::allocate(std::size_t floats) {
+  constexpr std::size_t kLine = kAlignment / sizeof(float);
+  const std::size_t offset = workspace_;
+  workspace_ += (floats + kLine - 1) / kLine * kLine;
+  return offset;
+}
+
+const float* SinglePlan::grouped(std::span<const float> rows, int outputs) {
+  const auto lanes = static_cast<std::size_t>(lanes_), inputs = rows.size() / static_cast<std::size_t>(outputs);
+  std::vector<float> packed(static_cast<std::size_t>(groups(outputs)) * inputs * lanes);
+  for (std::size_t m = 0; m < static_cast<std::size_t>(outputs); ++m)
+    for (std::size_t j = 0; j < inputs; ++j)
+      packed[(m / lanes * inputs + j) * lanes + m % lanes] = rows[m * inputs + j];
+  return packed_.keep(packed);
+}
+
+}  // namespace lenet_fast

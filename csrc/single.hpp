@@ -1,0 +1,56 @@
+// The plan for one image at a time: the regime of the latency kernels, where a lane is an output map.
+//
+// It exists for the usual networks (convolutions, each with or without subsampling behind it, then dense layers;
+// padding at the input only); the others are computed in the lanes of a vector whatever their number. A connection
+// table wants an input that cannot be infinite: the kernels multiply what is not connected by zero.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "network.hpp"
+#include "weights.hpp"
+
+namespace lenet_fast {
+
+class SinglePlan {
+ public:
+  struct Step {
+    std::variant<kernels::SingleConv5x5, kernels::SingleDense, kernels::SingleRBF> kernel;  // but for data pointers
+    std::size_t layer;          // whose output this is: behind subsampling, the subsampling layer's
+    std::size_t input, output;  // floats into the workspace
+  };
+
+  static std::optional<SinglePlan> make(const Network& network, std::span<const LayerWeights> weights,
+                                        const kernels::Table& table);
+
+  const std::vector<Step>& steps() const { return steps_; }
+  std::size_t workspace_size() const { return workspace_; }  // floats: the image first, scratch rows last
+  std::size_t rows_offset() const { return rows_; }
+
+ private:
+  // Where the values of a layer's output lie.
+  struct Place {
+    std::size_t offset;                        // floats into the workspace
+    std::vector<int> map;                      // [maps] where each map begins, from there
+    std::ptrdiff_t row_stride, column_stride;  // floats
+  };
+
+  SinglePlan(const Network& network, std::span<const LayerWeights> weights, const kernels::Table& table);
+  Place add_conv(const Network& network, std::size_t layer, const Place& input, std::span<const LayerWeights> weights);
+  Place add_dense(const Network& network, std::size_t layer, const Place& input, const LayerWeights& weights);
+  std::size_t allocate(std::size_t floats);
+  // Rows of `inputs` values, one per output -> [group][inputs][lane], zeros for the lanes that no output fills.
+  const float* grouped(std::span<const float> rows, int outputs);
+  int groups(int outputs) const { return (outputs + lanes_ - 1) / lanes_; }
+
+  int lanes_;
+  std::vector<Step> steps_;
+  std::size_t workspace_ = 0, rows_ = 0;
+  PackedArrays packed_;
+};
+
+}  // namespace lenet_fast
