@@ -1,20 +1,19 @@
 // 5x5 valid convolution, fused with activation and subsampling, in both regimes.
 //
-// The micro-kernel computes a tile of 2 rows by kColumns outputs, all its sums in registers. For each input map and
-// each kernel row, five weights stay in registers; then every input value of a row is loaded once and serves the up to
-// five sums that it reaches:
+// The micro-kernel computes a tile of 2 rows by kColumns outputs, all its sums in registers. Every sum goes through the
+// input maps, kernel rows and kernel columns in ascending order, as the chain demands; between sums there is a choice:
 //
-//      input row     x0  x1  x2  x3  x4  x5  x6  x7          x4 meets w4 w3 w2 w1 of
-//      sums              s0  s1  s2  s3                      s0 s1 s2 s3
+//   32 registers: 2 x 13 sums + 5 weights + 1 input. The weights of a kernel row stay in registers, and going right
+//   along
+//      an input row every value is loaded once for the up to five sums that it reaches: 0.30 loads per multiply-add.
+//   16 registers: 2 x 5 sums, too few for that order, since neighbours in it depend on each other (it reached 80 % of
+//   the
+//      peak). So one weight at a time goes through all ten sums, which covers four cycles of latency on two ports, and
+//      each multiply-add loads its own input: 1.1 loads, where two load ports allow 1 (86 to 94 % of the peak).
 //
-// Going right along the row gives every sum its kernel columns in ascending order, as the chain demands. Where a lane
-// is an image, a weight is one number for all lanes and a value is a vector, and the tile belongs to one output map, so
-// that a connection table skips exactly the kernels it lacks. Where a lane is an output map it is the other way round.
-//
-// Registers: 2 * kColumns sums + 5 weights + 1 input fill the register file exactly. Loads per kernel row: 5 weights
-// and 2 (kColumns + 4) inputs for 10 kColumns multiply-adds, so 0.46 per multiply-add with 5 columns and 0.33 with 10,
-// where two load ports and two multiply-add ports allow 1. Sums in flight: 8 at least, which covers a latency of four
-// cycles on two ports. The choice not taken, several maps by 2x2 positions, loads 0.58 and cannot skip single kernels.
+// Where a lane is an image, a weight is one number for all lanes and a value is a vector, and the tile belongs to one
+// output map, so that a connection table skips exactly the kernels it lacks. Where a lane is an output map it is the
+// other way round. The choice not taken, several maps by 2x2 positions, cannot skip single kernels.
 //
 // A pair of finished rows goes to a scratch row pair in the first-level cache and from there through activation and
 // subsampling, 2 x width values at a time, so that long independent loops hide the latency of divisions; the map itself
@@ -25,6 +24,7 @@ namespace {
 
 constexpr int kKernel = 5;
 constexpr int kWidestTile = (simd::kRegisters - kKernel - 1) / 2;  // 5 of 16 registers, 13 of 32
+constexpr bool kWeightsStay = simd::kRegisters >= 32;
 static_assert(2 * kWidestTile + kKernel + 1 <= simd::kRegisters);
 static_assert(2 * kWidestTile >= 8, "too few sums in flight to hide the latency of a multiply-add");
 
@@ -53,31 +53,47 @@ struct OutputRows {
   bool has_table;
 };
 
+// Adds what one kernel row contributes to a tile's sums; `row` is the input row of the upper outputs.
+template <class Lanes, int kRows, int kColumns>
+inline void add_kernel_row(const float* weight, const float* row, std::ptrdiff_t row_stride,
+                           Vec (&sums)[kRows][kColumns]) {
+  if constexpr (kWeightsStay) {
+    Vec w[kKernel];
+#pragma GCC unroll 5
+    for (int kx = 0; kx < kKernel; ++kx) w[kx] = Lanes::weight(weight + kx * Lanes::kWeight);
+#pragma GCC unroll 17
+    for (int x = 0; x < kColumns + kKernel - 1; ++x)
+#pragma GCC unroll 2
+      for (int r = 0; r < kRows; ++r) {
+        const Vec value = Lanes::value(row + r * row_stride + x * Lanes::kColumn);
+#pragma GCC unroll 5
+        for (int kx = kKernel - 1; kx >= 0; --kx)
+          if (x - kx >= 0 && x - kx < kColumns) sums[r][x - kx] = simd::fma(value, w[kx], sums[r][x - kx]);
+      }
+  } else {
+#pragma GCC unroll 5
+    for (int kx = 0; kx < kKernel; ++kx) {
+      const Vec w = Lanes::weight(weight + kx * Lanes::kWeight);
+#pragma GCC unroll 2
+      for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 5
+        for (int x = 0; x < kColumns; ++x)
+          sums[r][x] = simd::fma(Lanes::value(row + r * row_stride + (x + kx) * Lanes::kColumn), w, sums[r][x]);
+    }
+  }
+}
+
 // kRows x kColumns sums -> out[row][column][lane], rows `out_stride` floats apart.
 template <class Lanes, int kRows, int kColumns>
 inline void conv_tile(const OutputRows& tile, float* out, std::ptrdiff_t out_stride) {
   Vec sums[kRows][kColumns];
   for (auto& row : sums)
     for (Vec& sum : row) sum = Lanes::weight(tile.bias);
-
   const float* weight = tile.kernel;
   for (int i = 0; i < tile.connections; ++i) {
     const float* row = tile.input + tile.source[i];
-    for (int ky = 0; ky < kKernel; ++ky, row += tile.row_stride, weight += kKernel * Lanes::kWeight) {
-      Vec w[kKernel];
-#pragma GCC unroll 5
-      for (int kx = 0; kx < kKernel; ++kx) w[kx] = Lanes::weight(weight + kx * Lanes::kWeight);
-#pragma GCC unroll 17
-      for (int x = 0; x < kColumns + kKernel - 1; ++x) {
-#pragma GCC unroll 2
-        for (int r = 0; r < kRows; ++r) {
-          const Vec value = Lanes::value(row + r * tile.row_stride + x * Lanes::kColumn);
-#pragma GCC unroll 5
-          for (int kx = kKernel - 1; kx >= 0; --kx)
-            if (x - kx >= 0 && x - kx < kColumns) sums[r][x - kx] = simd::fma(value, w[kx], sums[r][x - kx]);
-        }
-      }
-    }
+    for (int ky = 0; ky < kKernel; ++ky, row += tile.row_stride, weight += kKernel * Lanes::kWeight)
+      add_kernel_row<Lanes>(weight, row, tile.row_stride, sums);
   }
   if (tile.has_table)
     for (auto& row : sums)

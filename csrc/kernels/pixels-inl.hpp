@@ -57,27 +57,37 @@ void load_pixels(const Pixels& source) {
     load_pixels_of<Float32Pixel>(source);
 }
 
-// One image, without lanes: a stretch of pixels is gathered, scaled as vectors, and copied to its row.
+// One image, without lanes. Pixels that lie side by side are converted a vector at a time; the last vector of a row
+// overlaps the one before it, and rows that are shorter than a vector, or strided, go through a gathered copy.
+template <class Pixel>
+inline void load_single_vector(const unsigned char* from, std::ptrdiff_t stride, int count, Vec scale, Vec shift,
+                               float* out) {
+  alignas(kAlignment) float values[simd::kLanes] = {};
+  if (count == simd::kLanes && stride == Pixel::kSize)
+    for (int x = 0; x < simd::kLanes; ++x) values[x] = Pixel::read(from + x * Pixel::kSize);
+  else
+    for (int x = 0; x < count; ++x) values[x] = Pixel::read(from + x * stride);
+  simd::store(values, simd::fma(Pixel::unit(simd::load(values)), scale, shift));
+  if (count == simd::kLanes)
+    __builtin_memcpy(out, values, sizeof values);
+  else
+    for (int x = 0; x < count; ++x) out[x] = values[x];
+}
+
 template <class Pixel>
 inline void load_single_of(const Pixels& source) {
-  constexpr int kStretch = 64;
-  static_assert(kStretch % simd::kLanes == 0);
   for (int c = 0; c < source.channels; ++c) {
     const Vec scale = simd::broadcast(source.scale[c]), shift = simd::broadcast(source.shift[c]);
     for (int y = 0; y < source.height; ++y) {
       const unsigned char* const from =
           static_cast<const unsigned char*>(source.data) + c * source.channel_stride + y * source.row_stride;
       float* const out = source.output.data + c * source.output.map_stride + y * source.output.row_stride;
-      for (int start = 0; start < source.width; start += kStretch) {
-        const int here = source.width - start < kStretch ? source.width - start : kStretch;
-        alignas(kAlignment) float values[kStretch] = {};
-        if (source.column_stride == Pixel::kSize)
-          for (int x = 0; x < here; ++x) values[x] = Pixel::read(from + (start + x) * Pixel::kSize);
-        else
-          for (int x = 0; x < here; ++x) values[x] = Pixel::read(from + (start + x) * source.column_stride);
-        for (int x = 0; x < here; x += simd::kLanes)
-          simd::store(values + x, simd::fma(Pixel::unit(simd::load(values + x)), scale, shift));
-        __builtin_memcpy(out + start, values, static_cast<std::size_t>(here) * sizeof(float));
+      const int last = source.width - simd::kLanes;
+      for (int x = 0; x < source.width; x += simd::kLanes) {
+        const int at = x <= last || last < 0 ? x : last;
+        const int count = last < 0 ? source.width : simd::kLanes;
+        load_single_vector<Pixel>(from + at * source.column_stride, source.column_stride, count, scale, shift,
+                                  out + at);
       }
     }
   }
