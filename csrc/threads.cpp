@@ -120,7 +120,7 @@ int count() {
   if (const int threads = chosen.load(std::memory_order_relaxed)) return threads;
   if (const char* text = std::getenv("LENET_FAST_NUM_THREADS"); text && *text) {
     if (const int threads = whole_number(text)) return threads;
-    throw Error(std::string("LENET_FAST_NUM_THREADS: wanted a whole number of at least 1, found '") + text + "'");
+    throw Error(std::string("LENET_FAST_NUM_THREADS: wanted a whole number from 1 to 65536, found '") + text + "'");
   }
   static const int processors = cpu::usable_processors();
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {

@@ -12,7 +12,7 @@
 namespace lenet_fast::threads {
 
 // How many threads a call uses unless it says otherwise: set_count, else LENET_FAST_NUM_THREADS, else OMP_NUM_THREADS,
-// else every usable processor. Throws Error if LENET_FAST_NUM_THREADS is not a whole number of at least 1.
+// else every usable processor. Throws Error if LENET_FAST_NUM_THREADS is not a whole number from 1 to 65536.
 int count();
 void set_count(int threads);  // 1 or more
 

@@ -89,6 +89,62 @@ def test_ink_on_transparent_paper(run, tmp_path):
     assert run("predict", tmp_path / "digit.png")[1].split()[1] == "3"
 
 
+def test_small_pictures_dark_on_light(run, tmp_path):
+    for size in (28, 32):
+        Image.fromarray(255 - np.pad(DIGITS[2], (size - 28) // 2)).save(tmp_path / "digit.png")
+        assert run("predict", tmp_path / "digit.png")[1].split()[1] == "4"
+
+
+def test_a_turned_photograph_is_turned_back(run, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown a quarter turn clockwise
+    picture = Image.fromarray(255 - np.pad(DIGITS[2].repeat(5, 0).repeat(5, 1), 40))
+    picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "digit.jpg", exif=exif)
+    assert run("predict", tmp_path / "digit.jpg")[1].split()[1] == "4"
+
+
+def test_sixteen_bits(run, tmp_path):
+    Image.fromarray(DIGITS[2].astype(np.uint16) * 257).save(tmp_path / "digit.png")
+    assert run("predict", tmp_path / "digit.png")[1].split()[1] == "4"
+
+
+def test_a_pipe_is_a_file(tmp_path):
+    Image.fromarray(DIGITS[0]).save(tmp_path / "x.png")
+    done = subprocess.run(
+        ["lenet-fast", "predict", "/dev/stdin"],
+        stdin=(tmp_path / "x.png").open(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split()[1] == "3"
+    command = f"'{sys.executable}' -m lenet_fast predict <(cat '{tmp_path}/x.png')"
+    assert subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False).stdout.split()[1] == "3"
+
+
+def test_no_standard_output(tmp_path):
+    np.save(tmp_path / "x.npy", DIGITS)
+    done = subprocess.run(
+        ["bash", "-c", f"lenet-fast predict '{tmp_path}/x.npy' >&-"], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_warnings_are_one_line(run, tmp_path):
+    np.save(tmp_path / "x.npy", DIGITS.astype(float))
+    status, _, err = run("predict", tmp_path / "x.npy")
+    assert status == 0
+    assert (
+        err
+        == "lenet-fast: warning: images: float pixels are counted from 0 to 1, found 0 to 255; that looks like 0..255: pass uint8, or divide by 255\n"
+    )
+
+
+def test_samples_fit_a_narrow_terminal(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, run("predict", "--samples")[1].splitlines())) <= 60
+
+
 def test_another_model(run, tmp_path):
     lenet_fast.pretrained("digits").save(tmp_path / "mine")
     np.save(tmp_path / "x.npy", DIGITS)
@@ -115,6 +171,17 @@ def test_info(run):
 BAD = {
     "neither": (["predict"], "predict: wanted image files or --samples, found neither"),
     "both": (["predict", "--samples", "x.png"], "predict: wanted image files or --samples, found both"),
+    "labels for samples": (
+        ["predict", "--samples", "--labels", "y.npy"],
+        "predict: wanted --labels with image files, found it with --samples",
+    ),
+    "blank": (["predict", "blank.png"], "blank.png: wanted a picture of a digit, found one of a single colour"),
+    "animated": (["predict", "moving.gif"], "moving.gif: wanted one picture, found 2 in one file"),
+    "damaged gzip": (["predict", "half.gz"], "half.gz: wanted a whole gzip file, found a damaged one"),
+    "float IDX": (
+        ["predict", "float.idx"],
+        "float.idx: wanted IDX of uint8 with 1 to 4 axes (00 00 08 01 to 04), found 00 00 0d 01",
+    ),
     "missing": (["predict", "none.png"], "[Errno 2] No such file or directory: 'none.png'"),
     "text": (
         ["predict", "text.txt"],
@@ -148,6 +215,10 @@ def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch, case):
     np.save("object.npy", np.array([{}], dtype=object))
     (tmp_path / "half.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:200])
     Image.fromarray(DIGITS[0]).save("x.png")
+    Image.new("L", (100, 100), 255).save("blank.png")
+    Image.fromarray(DIGITS[0]).save("moving.gif", save_all=True, append_images=[Image.fromarray(DIGITS[1])])
+    (tmp_path / "half.gz").write_bytes(gzip.compress(idx(DIGITS))[:-20])
+    (tmp_path / "float.idx").write_bytes(b"\0\0\x0d\x01\0\0\0\x01abcd")
     (tmp_path / "half.png").write_bytes((tmp_path / "x.png").read_bytes()[:150])
     arguments, sentence = BAD[case]
     status, _, err = run(*arguments)
@@ -161,7 +232,7 @@ def test_a_missing_pillow_is_named_with_its_install_line(run, tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "PIL", None)
     status, _, err = run("predict", tmp_path / "x.png")
     assert status == 1
-    assert err.endswith("x.png: reading pictures needs Pillow; install it with: pip install pillow\n")
+    assert err.endswith("reading pictures needs Pillow, which is not installed: pip install pillow\n")
 
 
 def test_usage_errors_exit_with_2():
@@ -172,7 +243,7 @@ def test_usage_errors_exit_with_2():
 
 def test_a_reader_that_stops_early_is_no_error(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((20_000, 28, 28), np.uint8))
-    command = f"'{sys.executable}' -c 'import sys; from lenet_fast.cli import main; sys.exit(main())' predict '{tmp_path}/x.npy' | head -n 1"
+    command = f"'{sys.executable}' -m lenet_fast predict '{tmp_path}/x.npy' | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1

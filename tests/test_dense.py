@@ -38,6 +38,11 @@ def test_activation_follows(isa, random):
     assert np.allclose(dense(x, weight, activation="sigmoid"), reference.activate("sigmoid", x @ weight.T), atol=1e-6)
 
 
+def test_no_inputs_at_all():
+    assert dense(np.ones((0, 3)), np.ones((4, 3))).shape == (0, 4)
+    assert rbf_distances(np.ones((0, 3)), np.ones((4, 3))).shape == (0, 4)
+
+
 def test_bad_shapes():
     with pytest.raises(ValueError, match=r"F1.weight: wanted shape \(3, 4\), found \(3, 5\)"):
         dense(np.ones((2, 4)), np.ones((3, 5)))

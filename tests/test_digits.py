@@ -5,6 +5,7 @@ from __future__ import annotations
 import lenet_fast
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 
@@ -26,6 +27,8 @@ def test_drawn_digits_are_the_same_every_time():
     assert lenet_fast.sample_digits([]).shape == (0, 28, 28)
     with pytest.raises(ValueError, match="digits: wanted numbers from 0 to 9, found 10"):
         lenet_fast.sample_digits([3, 10])
+    with pytest.raises(TypeError, match="digits: wanted several numbers from 0 to 9, found 3"):
+        lenet_fast.sample_digits(3)
 
 
 def test_prepared_digits_are_sized_and_centred():
@@ -70,6 +73,22 @@ def test_blank_thin_and_empty():
     line[:, 50] = 1
     assert lenet_fast.prepare_digits(line)[0].any(axis=0).sum() == 1
     assert lenet_fast.prepare_digits(np.eye(1, 5)).shape == (1, 28, 28)
+
+
+def test_lists_of_different_sizes_and_pictures():
+    drawn = lenet_fast.sample_digits([3, 7])
+    mixed = [np.pad(drawn[0], 9), drawn[1].repeat(2, 0).repeat(2, 1)]
+    assert lenet_fast.predict(lenet_fast.prepare_digits(mixed)).tolist() == [3, 7]
+    pictures = [Image.fromarray(image).convert("RGB") for image in mixed]
+    assert (lenet_fast.prepare_digits(pictures) == lenet_fast.prepare_digits(mixed)).all()
+    assert lenet_fast.prepare_digits(pictures[0]).shape == (1, 28, 28)
+    assert (lenet_fast.prepare_digits(drawn[0].tolist()) == lenet_fast.prepare_digits(drawn[:1])).all()
+    assert lenet_fast.prepare_digits([]).shape == (0, 28, 28)
+
+
+def test_colour_is_no_stack_of_images():
+    with pytest.raises(ValueError, match=r"found what looks like colour, \(50, 40, 3\); convert them to grey first"):
+        lenet_fast.prepare_digits(np.zeros((50, 40, 3)))
 
 
 @pytest.mark.parametrize(

@@ -238,9 +238,25 @@ def test_pil_images_that_lose_something_are_refused():
     assert lenet_fast.predict(palette) == lenet_fast.predict(palette.convert("L"))
 
 
-@pytest.mark.parametrize("bad", [(), (np.nan,), float("inf")])
+@pytest.mark.parametrize("bad", [(), (np.nan,), float("inf"), 1e300])
 def test_preprocess_wants_finite_numbers(bad):
-    with pytest.raises(ValueError, match="scale: wanted finite numbers"):
+    with pytest.raises(ValueError, match="scale: wanted finite float32 numbers"):
         lenet_fast.Preprocess(scale=bad)
     with pytest.raises(ValueError, match="background: wanted a finite number"):
         lenet_fast.Preprocess(background=np.nan)
+
+
+def test_masked_arrays_lose_nothing_silently():
+    masked = np.ma.masked_array(GREY, GREY > 250)
+    assert refused(masked).startswith("images: wanted plain values, found a masked array; fill the gaps first")
+    assert (lenet_fast.predict(np.ma.masked_array(GREY)) == lenet_fast.predict(GREY)).all()
+    with pytest.raises(ValueError, match="images: wanted plain values, found a masked array"):
+        lenet_fast.prepare_digits(masked)
+
+
+def test_binary_pixels_warn():
+    with pytest.warns(UserWarning, match="uint8 pixels are counted from 0 to 255, found 0 and 1 only; multiply by 255"):
+        lenet_fast.predict((GREY > 127).astype(np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lenet_fast.predict(np.zeros((2, 28, 28), np.uint8))

@@ -149,6 +149,29 @@ def test_preprocess_for_another_number_of_channels():
         Model(*small(), preprocess=lenet_fast.Preprocess(scale=(1, 2, 3)))
 
 
+def test_wrong_types(model):
+    network, weights = small()
+    with pytest.raises(
+        TypeError, match="network: wanted a lenet_fast.Network, found 'lenet5-1998'; lenet_fast.networks"
+    ):
+        Model("lenet5-1998", weights)
+    with pytest.raises(TypeError, match=r"preprocess: wanted a lenet_fast.Preprocess, found \(1, 0\)"):
+        Model(network, weights, preprocess=(1, 0))
+    with pytest.raises(TypeError, match="C1.bias: wanted real numbers, found complex128"):
+        Model(network, weights | {"C1.bias": np.ones(3) * 1j})
+    with pytest.raises(ValueError, match="C1.bias: wanted plain values, found a masked array"):
+        Model(network, weights | {"C1.bias": np.ma.masked_array(np.ones(3), True)})
+    with pytest.raises(ValueError, match="cannot set WRITEABLE flag"):
+        Model(network, weights).weights["C1.bias"].flags.writeable = True
+
+
+@pytest.mark.parametrize("rubbish", [np.nan, np.inf, -1e300])
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_rubbish_wants_a_finite_number(model, rubbish):
+    with pytest.raises(ValueError, match="rubbish: wanted a finite number, found"):
+        model.predict_proba(IMAGES, rubbish=rubbish)
+
+
 @pytest.mark.parametrize("k", [0, -1, 11])
 def test_topk_wants_a_possible_k(model, k):
     with pytest.raises(ValueError, match=f"k: wanted between 1 and 10, found {k}"):

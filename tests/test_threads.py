@@ -46,9 +46,9 @@ def test_environment_variables():
     assert threads_with(OMP_NUM_THREADS="3,2") == "3"
     assert threads_with(LENET_FAST_NUM_THREADS="5", OMP_NUM_THREADS="3") == "5"
     assert threads_with(LENET_FAST_NUM_THREADS="", OMP_NUM_THREADS="nonsense") == threads_with()
-    for bad in ("0", "-1", "two", "1.5"):
+    for bad in ("0", "-1", "two", "1.5", "100000"):
         assert threads_with(LENET_FAST_NUM_THREADS=bad).endswith(
-            f"LENET_FAST_NUM_THREADS: wanted a whole number of at least 1, found '{bad}'"
+            f"LENET_FAST_NUM_THREADS: wanted a whole number from 1 to 65536, found '{bad}'"
         )
 
 
@@ -56,7 +56,10 @@ def test_the_argument_wins(threads):
     threads(7)
     assert lenet_fast.info()["threads"] == 7
     for bad in (0, -3):
-        with pytest.raises(ValueError, match=f"threads: wanted at least 1, found {bad}"):
+        with pytest.raises(ValueError, match=f"threads: wanted a whole number from 1 to 65536, found {bad}"):
+            threads(bad)
+    for bad in (2.5, "2", None):
+        with pytest.raises(TypeError, match="threads: wanted a whole number, found"):
             threads(bad)
     assert lenet_fast.info()["threads"] == 7
 

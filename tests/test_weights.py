@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import struct
@@ -164,7 +165,10 @@ def test_a_missing_file_is_an_os_error(tmp_path):
             lambda h: {k if k != "C1.bias" else "C1.biases": v for k, v in h.items()},
             "C1.biases: wanted .*, found a tensor that no layer has",
         ),
-        (lambda h: {k if k != "check.images" else "C9": v for k, v in h.items()}, "wanted 'check.images', found none"),
+        (
+            lambda h: {k if k != "check.images" else "C9": v for k, v in h.items()},
+            "wanted the tensors that were saved, found others",
+        ),
         (described(lambda d: d.update(format=2)), "wanted format 1; a newer lenet_fast may read it"),
         (described(lambda d: d.pop("network")), "wanted 'network', found none"),
         (described(lambda d: d["network"].update(input=[3, 11, 11])), "F3.weight: wanted shape"),
@@ -189,7 +193,9 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         ),
         (described(lambda d: d["network"].update(head="rbf")), "'rbf' wants an RBF layer last"),
         (described(lambda d: d["preprocess"].update(scale=["x"])), "."),
-        (described(lambda d: d["preprocess"].update(scale=[float("nan")])), "scale: wanted finite numbers"),
+        (described(lambda d: d["preprocess"].update(scale=[float("nan")])), "scale: wanted finite float32 numbers"),
+        (described(lambda d: d["preprocess"].update(scale=[1e300])), "scale: wanted finite float32 numbers"),
+        (described(lambda d: d.pop("sha256")), "wanted 'sha256', found none"),
         (described(lambda d: d["preprocess"].update(gamma=2)), "gamma"),
         (
             described(lambda d: d["preprocess"].update(scale=[1, 2, 3])),
@@ -212,11 +218,32 @@ def test_impossible_header_lengths(path, length):
     refused(path, struct.pack("<Q", length) + path.read_bytes()[8:])
 
 
-def test_altered_weights_are_noticed(path):
-    data = bytearray(path.read_bytes())
-    at = len(data) - 4 * 4 * 3 - 4 * 3 * 64 - 40  # among the weights, before the check images and scores
-    data[at : at + 4] = np.float32(3.0).tobytes()
-    assert "its check images wanted other scores than it computes" in refused(path, bytes(data))
+def test_every_altered_tensor_is_noticed(path):
+    data = path.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    for place in range(start, len(data), 13):
+        flipped = bytearray(data)
+        flipped[place] ^= 1
+        assert "wanted the tensors that were saved, found others" in refused(path, bytes(flipped))
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links on this system")
+def test_saving_follows_links_and_keeps_permissions(model, path):
+    path.chmod(0o600)
+    link = path.with_name("link")
+    link.symlink_to(path)
+    model.save(link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert lenet_fast.load(link).network == model.network
+
+
+def test_saving_over_what_is_no_file_is_refused(model, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for target in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(OSError, match="wanted a regular file or a new name"):
+            model.save(target)
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_every_truncation_is_refused(path):

@@ -66,7 +66,9 @@ ImageView view_of(const py::array& images) {
 }
 
 std::optional<ImageView> plain_view_of(const py::object& object) {
-  if (!py::isinstance<py::array>(object)) return std::nullopt;
+  // Subclasses mean something by themselves: a mask, for example.
+  if (Py_TYPE(object.ptr()) != reinterpret_cast<PyTypeObject*>(py::detail::npy_api::get().PyArray_Type_))
+    return std::nullopt;
   const auto images = py::reinterpret_borrow<py::array>(object);
   const py::ssize_t axes = images.ndim();
   if (axes < 2 || axes > 4 || images.dtype().num() != py::detail::npy_api::NPY_UBYTE_) return std::nullopt;

@@ -57,11 +57,28 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   run(plan, images, outputs);
 }
 
+// Whether the first image holds nothing above 1: Python then looks at all of them, and warns if they are 0 and 1.
+bool first_looks_binary(const ImageView& images) {
+  if (images.images == 0) return false;
+  const auto* const image = static_cast<const unsigned char*>(images.data);
+  unsigned char largest = 0;
+  for (int c = 0; c < images.channels; ++c)
+    for (int y = 0; y < images.height; ++y) {
+      const unsigned char* const row = image + c * images.channel_stride + y * images.row_stride;
+      if (images.column_stride == 1)
+        for (int x = 0; x < images.width; ++x) largest = std::max(largest, row[x]);
+      else
+        for (int x = 0; x < images.width; ++x) largest = std::max(largest, row[x * images.column_stride]);
+      if (largest > 1) return false;
+    }
+  return true;
+}
+
 // Labels of a uint8 array (n, c, h, w), (n, h, w) or (h, w) of a fitting size, or None for anything else: what Python
 // would do with such an array costs more than to label one image.
 py::object predict(const Plan& plan, const py::object& images) {
   const std::optional<ImageView> view = plain_view_of(images);
-  if (!view || !fits(*view, plan.network().input())) return py::none();
+  if (!view || !fits(*view, plan.network().input()) || first_looks_binary(*view)) return py::none();
   py::array_t<std::int64_t> labels(view->images);
   Outputs outputs;
   outputs.labels = labels.mutable_data();

@@ -7,17 +7,16 @@ array([3, 1, 4])
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import kernels
-from ._core import __version__, set_num_threads
+from ._core import __version__
 from .codes import rbf_codes
 from .digits import prepare_digits, sample_digits
 from .errors import WeightsError
 from .images import Preprocess
-from .machine import info
+from .machine import info, set_num_threads
 from .model import Model
 from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
 from .networks import networks
@@ -47,7 +46,7 @@ __all__ = [
 ]
 
 
-def predict(images: ArrayLike) -> NDArray[Any]:
+def predict(images: ArrayLike, *, check_finite: bool = True) -> NDArray[np.int64]:
     """Return the digit in each image, (n,) int64, as the bundled `digits` model reads it.
 
     Parameters
@@ -55,6 +54,8 @@ def predict(images: ArrayLike) -> NDArray[Any]:
     images
         White digits on black as in MNIST: (n, 28, 28), (n, 32, 32), (n, 1, h, w), (n, h, w, 1) or one image without n;
         uint8 0..255 or floating point 0..1; NumPy, DLPack or PIL. `prepare_digits` brings other digits to this form.
+    check_finite
+        False allows NaN and infinity in the pixels.
 
     Raises
     ------
@@ -66,4 +67,4 @@ def predict(images: ArrayLike) -> NDArray[Any]:
     >>> lenet_fast.predict(lenet_fast.sample_digits(range(10)))
     array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    return pretrained("digits").predict(images)
+    return pretrained("digits").predict(images, check_finite=check_finite)

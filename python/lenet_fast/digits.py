@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import index
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .images import from_pil, is_pil, unmasked
 
 _SIZE, _BOX = 28, 20
 #: Ink fainter than this share of the darkest does not widen the digit's bounding box.
@@ -28,8 +31,8 @@ def prepare_digits(images: ArrayLike, *, ink: str = "auto") -> NDArray[np.uint8]
 
     Parameters
     ----------
-    images : (n, h, w) or (h, w)
-        Real numbers in any range: uint8 scans, scikit-learn's 8x8 digits with values 0 to 16, ...
+    images : (n, h, w) or (h, w), or a list of (h, w) of different sizes
+        Real numbers in any range: uint8 scans, scikit-learn's 8x8 digits with values 0 to 16, ...; or PIL images.
     ink
         "light" (on dark), "dark" (on light) or "auto": unlike the border of the image.
 
@@ -51,15 +54,25 @@ def prepare_digits(images: ArrayLike, *, ink: str = "auto") -> NDArray[np.uint8]
     """
     if ink not in ("auto", "light", "dark"):
         raise ValueError(f"ink: wanted 'auto', 'light' or 'dark', found {ink!r}")
-    array = np.asarray(images)
+    alone = not isinstance(images, (list, tuple)) or (len(images) > 0 and np.ndim(images[0]) < 2)
+    batch = [image for item in ([images] if alone else images) for image in _grey(item)]
+    return np.array([_prepared(image, ink) for image in batch], np.uint8).reshape(-1, _SIZE, _SIZE)
+
+
+def _grey(images: Any) -> Grey:
+    """One image, or several of one size, as (n, h, w) float64."""
+    array = from_pil(images, 1) if is_pil(images) else np.asarray(unmasked("images", images))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"images: wanted real numbers, found {array.dtype}")
     if array.ndim not in (2, 3) or 0 in array.shape[-2:]:
         raise ValueError(f"images: wanted grey images (n, h, w) or (h, w), found shape {array.shape}")
+    if array.ndim == 3 and array.shape[-1] in (3, 4) and min(array.shape[:2]) > 4:
+        raise ValueError(
+            f"images: wanted grey images, found what looks like colour, {array.shape}; convert them to grey first"
+        )
     if not np.isfinite(array).all():
         raise ValueError("images: wanted finite pixels, found NaN or infinity")
-    batch = array.reshape(-1, *array.shape[-2:])
-    return np.array([_prepared(image.astype(np.float64), ink) for image in batch], np.uint8).reshape(-1, _SIZE, _SIZE)
+    return array.reshape(-1, *array.shape[-2:]).astype(np.float64)
 
 
 def _prepared(image: Grey, ink: str) -> NDArray[np.uint8]:
@@ -143,15 +156,18 @@ def sample_digits(digits: Iterable[int] = range(10), *, seed: int = 0) -> NDArra
 
     Raises
     ------
-    ValueError
-        If a digit is not from 0 to 9.
+    TypeError, ValueError
+        If these are not numbers from 0 to 9.
 
     Examples
     --------
     >>> lenet_fast.sample_digits([7]).shape
     (1, 28, 28)
     """
-    wanted = [index(digit) for digit in digits]
+    try:
+        wanted = [index(digit) for digit in digits]
+    except TypeError:
+        raise TypeError(f"digits: wanted several numbers from 0 to 9, found {digits!r}") from None
     if unknown := [digit for digit in wanted if digit not in _STROKES]:
         raise ValueError(f"digits: wanted numbers from 0 to 9, found {unknown[0]}")
     hand = np.random.default_rng(seed)

@@ -51,8 +51,10 @@ class Preprocess:
     def __post_init__(self) -> None:
         for name in ("scale", "shift"):
             values = tuple(float(v) for v in np.atleast_1d(np.asarray(getattr(self, name), np.float64)))
-            if not values or not np.isfinite(values).all():
-                raise ValueError(f"{name}: wanted finite numbers, found {getattr(self, name)}")
+            with np.errstate(over="ignore"):
+                usable = np.isfinite(np.array(values, np.float32)).all()
+            if not values or not usable:
+                raise ValueError(f"{name}: wanted finite float32 numbers, found {getattr(self, name)}")
             object.__setattr__(self, name, values)
         if not np.isfinite(self.background):
             raise ValueError(f"background: wanted a finite number, found {self.background}")
@@ -88,20 +90,23 @@ def as_batch(images: ArrayLike, size: tuple[int, int, int], *, check_finite: boo
         If the shape does not fit, or a pixel is NaN or infinite.
     """
     batch = _in_order(_as_pixels(_as_array(images, size[0])), size)
-    if batch.dtype == np.float32 and batch.size:
+    if batch.size and batch.dtype == np.float32:
         _check_range(batch, check_finite)
+    elif batch.size and batch.max() == 1:
+        _warn("images: uint8 pixels are counted from 0 to 255, found 0 and 1 only; multiply by 255")
     return batch
 
 
 def _as_array(images: Any, channels: int) -> NDArray[Any]:
-    if _is_pil(images):
-        return _from_pil(images, channels)
+    if is_pil(images):
+        return from_pil(images, channels)
     if isinstance(images, (list, tuple)):
-        images = [_from_pil(image, channels) if _is_pil(image) else image for image in images]
+        images = [from_pil(image, channels) if is_pil(image) else image for image in images]
         sizes = {tuple(image.shape) for image in images if hasattr(image, "shape")}
         if len(sizes) > 1:
             smallest, largest = min(sizes), max(sizes)
             raise ValueError(f"images: wanted images of one size, found {smallest} and {largest}; resize them first")
+    unmasked("images", images)
     try:
         if hasattr(images, "__dlpack__") and not hasattr(images, "__array__"):
             return np.from_dlpack(images)
@@ -113,12 +118,22 @@ def _as_array(images: Any, channels: int) -> NDArray[Any]:
         ) from error
 
 
-def _is_pil(image: Any) -> bool:
+def unmasked(name: str, values: Any) -> Any:
+    """Return `values`, or refuse them if they are a masked array that hides some: the mask would be lost."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name}: wanted plain values, found a masked array; fill the gaps first, with .filled(0) for example"
+        )
+    return values
+
+
+def is_pil(image: Any) -> bool:
+    """Whether this is a PIL image; PIL is not imported for it."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(image, module.Image)
 
 
-def _from_pil(image: Any, channels: int) -> NDArray[np.uint8]:
+def from_pil(image: Any, channels: int) -> NDArray[np.uint8]:
     """A PIL image knows its colour space, so it is converted to the network's: grey or RGB."""
     if "A" in image.getbands() or "transparency" in image.info:
         raise ValueError(
@@ -206,11 +221,9 @@ def _check_range(batch: Pixels, check_finite: bool) -> None:
             )
         return
     if smallest < _LOWEST or largest > _HIGHEST:
-        warnings.warn(
+        _warn(
             f"images: float pixels are counted from 0 to 1, found {smallest:g} to {largest:g}; "
-            f"{_likely(smallest, largest)}",
-            UserWarning,
-            stacklevel=_stacklevel(),
+            f"{_likely(smallest, largest)}"
         )
 
 
@@ -224,9 +237,9 @@ def _likely(smallest: float, largest: float) -> str:
     return "that looks like pixels with a mean subtracted: pass them unscaled, the model scales them itself"
 
 
-def _stacklevel() -> int:
-    """The first frame outside this package, so that the warning points at the user's line."""
-    level, frame = 1, sys._getframe(1)
+def _warn(sentence: str) -> None:
+    """Warn at the first line outside this package: the user's."""
+    level, frame = 1, sys._getframe(0)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    return level
+    warnings.warn(sentence, UserWarning, stacklevel=level)

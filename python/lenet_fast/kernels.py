@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
+from .images import unmasked
 from .model import Model
 from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2
 
@@ -88,6 +89,8 @@ def subsample2x2(
     activation
         Applied after pooling; as in `conv5x5`.
 
+    A maximum over NaN is not defined.
+
     Returns
     -------
     (n, maps, height // 2, width // 2) float32
@@ -151,7 +154,7 @@ def relu(x: ArrayLike) -> Floats:
 
 
 def _floats(name: str, values: ArrayLike, axes: int | None = None) -> Floats:
-    array = np.asarray(values)
+    array = np.asarray(unmasked(name, values))
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: wanted real numbers, found {array.dtype}")
     if axes is not None and array.ndim != axes:
@@ -167,4 +170,4 @@ def _run(x: Floats, layer: Layer, weights: dict[str, Floats], head: str = "score
     named: dict[str, Any] = {f"{figures.name}.{name}": values for name, values in weights.items()}
     outputs: Floats = np.empty((len(x), *figures.output), np.float32)
     Model(network, named)._plan.run(x, layers=[(0, outputs)])
-    return outputs.reshape(len(x), -1) if isinstance(layer, (Dense, RBF)) else outputs
+    return outputs[:, :, 0, 0] if isinstance(layer, (Dense, RBF)) else outputs

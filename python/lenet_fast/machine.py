@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 from . import _core
@@ -24,3 +25,22 @@ def info() -> dict[str, Any]:
         "available_isas": tuple(_core.available_isas()),
         "threads": _core.num_threads(),
     }
+
+
+def set_num_threads(threads: int) -> None:
+    """Set how many threads a call may use from now on, in this process: 1 or more, also more than there are processors.
+
+    Small batches stay on the calling thread whatever the number. Idle threads sleep.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a whole number from 1 to 65,536.
+    """
+    try:
+        count = index(threads)
+    except TypeError:
+        raise TypeError(f"threads: wanted a whole number, found {threads!r}") from None
+    if not 1 <= count <= 65_536:
+        raise ValueError(f"threads: wanted a whole number from 1 to 65536, found {count}")
+    _core.set_num_threads(count)

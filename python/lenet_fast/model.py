@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
-from .images import Pixels, Preprocess, as_batch
+from .images import Pixels, Preprocess, as_batch, unmasked
 from .network import RBF, Dense, Network, Subsample2x2
 
 Floats = NDArray[np.float32]
@@ -53,13 +54,19 @@ class Model:
         classes: Sequence[str] | None = None,
         card: Mapping[str, str] | None = None,
     ) -> None:
+        if not isinstance(network, Network):
+            raise TypeError(
+                f"network: wanted a lenet_fast.Network, found {network!r}; lenet_fast.networks() has named ones"
+            )
+        if not isinstance(preprocess, Preprocess | None):
+            raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {preprocess!r}")
         self._network = network
         self._weights = MappingProxyType(_checked(network, weights))
         self._preprocess = preprocess or Preprocess()
         if classes is not None and len(classes) != network.classes:
             raise ValueError(f"classes: wanted {network.classes} names, found {len(classes)}")
         self._classes = None if classes is None else tuple(map(str, classes))
-        self._card = MappingProxyType(dict(card or {}))
+        self._card = MappingProxyType({str(key): str(text) for key, text in (card or {}).items()})
         self._plan = self._make_plan(every_layer=False)
 
     @property
@@ -123,6 +130,8 @@ class Model:
         exp(-y_i). With `rubbish`, the constant j of the paper's equation 9, a class "none of them" at distance j (or
         with score j) takes part: rows then sum to 1 minus its probability, without it to 1.
         """
+        if rubbish is not None and not np.isfinite(np.float32(rubbish)):
+            raise ValueError(f"rubbish: wanted a finite number, found {rubbish}")
         batch = self._batch(images, check_finite)
         probabilities = np.empty((len(batch), self._network.classes), np.float32)
         self._plan.run(batch, probabilities=probabilities, rubbish=rubbish)
@@ -135,7 +144,7 @@ class Model:
 
     def topk(self, images: ArrayLike, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
         """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first."""
-        if not 1 <= k <= self._network.classes:
+        if not 1 <= index(k) <= self._network.classes:
             raise ValueError(f"k: wanted between 1 and {self._network.classes}, found {k}")
         batch = self._batch(images, check_finite)
         scores = self._layer(batch, len(self._network.layers) - 1)
@@ -225,13 +234,15 @@ def _checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Fl
                 f"{name}: wanted an array of shape {shape}, found none; "
                 f"the network wants {', '.join(network.parameters)}"
             )
-        array = np.array(weights[name], np.float32, order="C")
+        given = np.asarray(unmasked(name, weights[name]))
+        if given.dtype.kind not in "fiub":
+            raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
+        array = np.array(given, np.float32, order="C")
         if array.shape != shape:
             raise ValueError(f"{name}: wanted shape {shape}, found {array.shape}")
         if not np.isfinite(array).all():
             raise ValueError(f"{name}: wanted finite values, found {array[~np.isfinite(array)].flat[0]}")
-        array.flags.writeable = False
-        checked[name] = array
+        checked[name] = np.frombuffer(array.tobytes(), np.float32).reshape(shape)  # nobody can make it writeable
     _check_unconnected(network, checked)
     return checked
 

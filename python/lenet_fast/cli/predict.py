@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..pretrained import pretrained
 from ..weights import load
 
 _NPY = b"\x93NUMPY"
+_MAX_BYTES = 1 << 30
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,8 +26,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "predict",
         help="label images",
-        description="Print label and confidence of every image. Pictures of another size are taken as "
-        "scans of one digit each: cut out, scaled and centred, dark on light or light on dark.",
+        description="Print label and confidence of every image. A picture is taken as a scan of one digit, "
+        "dark on light or light on dark: cut out, scaled and centred, unless it already is light on dark, 28x28 or 32x32.",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="pictures (PNG, JPEG), NumPy arrays (.npy) or IDX files, also gzipped"
@@ -47,14 +49,16 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(
             "predict: wanted image files or --samples, found " + ("both" if options.samples else "neither")
         )
+    if options.samples and options.labels:
+        raise ValueError("predict: wanted --labels with image files, found it with --samples")
     model = load(options.model) if options.model else pretrained("digits")
     if options.samples:
         _show_samples(model)
         return
     wanted = _read_labels(options.labels) if options.labels else None
     labels = []
-    for name, images in _images(options.files, model):
-        found, confidence = model.topk(images, 1)
+    for name in options.files:
+        found, confidence = model.topk(_read_images(name, model), 1)
         labels.append(found[:, 0])
         if not (options.quiet and wanted is not None):
             _print_rows(model, name, found[:, 0], confidence[:, 0])
@@ -62,50 +66,82 @@ def run(options: argparse.Namespace) -> None:
         _print_accuracy(np.concatenate(labels), wanted)
 
 
-def _images(files: list[str], model: Model) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Name and images of each file."""
-    for file in files:
-        data = Path(file).read_bytes()
-        if data.startswith(_NPY):
-            yield file, _read_npy(file)
-        elif looks_like_idx(data[:4]):
-            yield file, parse_idx(data, file)
-        else:
-            yield file, _read_picture(file, model)
+def _read(file: str) -> bytes:
+    """All of a file, which may be a pipe; ValueError if it holds more than any file that this command is meant for."""
+    with Path(file).open("rb") as stream:
+        data = stream.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise ValueError(
+            f"{file}: wanted at most {_MAX_BYTES:,} bytes, found more; use lenet_fast from Python for so many images"
+        )
+    return data
 
 
-def _read_npy(file: str) -> NDArray[Any]:
+def _read_images(file: str, model: Model) -> NDArray[Any]:
+    data = _read(file)
+    if data.startswith(_NPY):
+        return _parse_npy(data, file)
+    if looks_like_idx(data[:4]):
+        return parse_idx(data, file)
+    return _parse_picture(data, file, model)
+
+
+def _parse_npy(data: bytes, file: str) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
         raise ValueError(f"{file}: wanted a whole .npy file of numbers, found a damaged one ({error})") from error
     return array
 
 
-def _read_picture(file: str, model: Model) -> NDArray[Any]:
+def _parse_picture(data: bytes, file: str, model: Model) -> NDArray[Any]:
+    """One picture as the model wants it: in colour, or a digit that is light on dark, sized and centred."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image, ImageOps
     except ImportError as error:
-        raise ImportError(f"{file}: reading pictures needs Pillow; install it with: pip install pillow") from error
+        way_out = "reading pictures needs Pillow, which is not installed: pip install pillow"
+        raise ImportError(f"{file}: wanted a .npy array or an IDX file, found something else; {way_out}") from error
     try:
-        with Image.open(file) as picture:
-            grey = np.asarray(picture.convert("RGBA"), np.float32)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+        with Image.open(io.BytesIO(data)) as picture:
+            if getattr(picture, "n_frames", 1) > 1:
+                raise ValueError(
+                    f"{file}: wanted one picture, found {picture.n_frames} in one file; save the one that counts"
+                )
+            upright = ImageOps.exif_transpose(picture)
+            rgba = np.asarray(
+                (_to_8_bits(upright) if upright.mode.startswith("I") else upright).convert("RGBA"), np.float32
+            )
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{file}: wanted a picture, a .npy array or an IDX file, found something that is none of them ({error})"
+            f"{file}: wanted a picture, a .npy array or an IDX file, found something that is none of them"
         ) from error
+    opaque = rgba[..., 3:] / 255
+    colours = np.rint(rgba[..., :3] * opaque + 255 * (1 - opaque)).astype(np.uint8)  # transparent means paper
     channels, height, width = model.network.input
-    opaque = grey[..., 3:] / 255
-    colours = np.rint(grey[..., :3] * opaque + 255 * (1 - opaque)).astype(np.uint8)  # transparent means paper
     if channels == 3:
         return colours
-    light = np.rint(colours @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    return light if light.shape in ((height, width), (height - 4, width - 4)) else prepare_digits(light)
+    grey = np.rint(colours @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    fits = grey.shape in ((height, width), (height - 4, width - 4))
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if fits and np.median(edge) < 128:
+        return grey
+    prepared = prepare_digits(grey)
+    if not prepared.any():
+        raise ValueError(f"{file}: wanted a picture of a digit, found one of a single colour")
+    return prepared
+
+
+def _to_8_bits(picture: Any) -> Any:
+    """A 16-bit grey picture, which PIL would clip at 255 instead of scaling it."""
+    from PIL import Image
+
+    values = np.asarray(picture, np.float64)
+    return Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
 
 
 def _read_labels(file: str) -> NDArray[Any]:
-    data = Path(file).read_bytes()
-    labels = _read_npy(file) if data.startswith(_NPY) else parse_idx(data, file)
+    data = _read(file)
+    labels = _parse_npy(data, file) if data.startswith(_NPY) else parse_idx(data, file)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(f"{file}: wanted one whole number per image, found {labels.dtype} of shape {labels.shape}")
     return labels
@@ -125,12 +161,13 @@ def _print_accuracy(found: NDArray[np.int64], wanted: NDArray[Any]) -> None:
 
 
 def _show_samples(model: Model) -> None:
-    """Ten drawn digits in two rows, half a character cell per pixel, each with its label."""
+    """Ten drawn digits, up to five side by side as the terminal is wide, each with its label below."""
     images = sample_digits(range(10))
     labels, confidence = model.topk(images, 1)
-    for start in (0, 5):
-        print(_as_text(np.concatenate(list(images[start : start + 5]), axis=1)))
-        captions = (f"{labels[i, 0]}  {confidence[i, 0]:.1%}" for i in range(start, start + 5))
+    per_row = min(5, max(1, shutil.get_terminal_size((140, 24)).columns // images.shape[2]))
+    for start in range(0, 10, per_row):
+        print(_as_text(np.concatenate(list(images[start : start + per_row]), axis=1)))
+        captions = (f"{labels[i, 0]}  {confidence[i, 0]:.1%}" for i in range(start, min(10, start + per_row)))
         print("".join(caption.center(images.shape[2]) for caption in captions).rstrip())
 
 

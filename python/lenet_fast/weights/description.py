@@ -1,11 +1,13 @@
 """Between a model and its file: the tensors by name, and everything else as one JSON text in the metadata.
 
-"lenet_fast": {"format": 1, "network": {...}, "preprocess": {...}, "classes": [...] or null, "card": {...}}
-tensors: those of the network, and "check.images" (uint8) with "check.scores" (float32), run again when loaded
+The metadata's "lenet_fast" holds format (1), network, preprocess, classes (or null), card, and sha256 of all tensors.
+The tensors are those of the network, and check.images (uint8) with check.scores (float32), run again when loaded: the
+checksum finds a file that was altered, the check a reader that computes something else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -31,14 +33,15 @@ _TOLERANCE = 1e-5
 def tensors_of(model: Model) -> tuple[Tensors, dict[str, str]]:
     """What a file of this model holds: tensors and metadata."""
     images = np.random.default_rng(_FORMAT).integers(0, 256, (_CHECKS, *model.network.input), np.uint8)
+    tensors = {**model.weights, "check.images": images, "check.scores": model.scores(images)}
     description = {
         "format": _FORMAT,
+        "sha256": _sha256(tensors),
         "network": model.network.to_dict(),
         "preprocess": asdict(model.preprocess),
         "classes": None if model.classes_.dtype.kind == "i" else model.classes_.tolist(),
         "card": dict(model.card),
     }
-    tensors = {**model.weights, "check.images": images, "check.scores": model.scores(images)}
     return tensors, {_KEY: json.dumps(description)}
 
 
@@ -53,6 +56,10 @@ def model_from(tensors: Tensors, metadata: dict[str, str], name: str) -> Model:
         description = json.loads(metadata[_KEY])
         if not isinstance(description, dict) or description.get("format") != _FORMAT:
             raise ValueError(f"wanted format {_FORMAT}; a newer lenet_fast may read it")
+        if description["sha256"] != _sha256(tensors):
+            raise ValueError(
+                "wanted the tensors that were saved, found others (their checksum differs); get the file again"
+            )
         images, scores = (tensors.pop(key) for key in ("check.images", "check.scores"))
         model = _model(tensors, description)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
@@ -61,6 +68,14 @@ def model_from(tensors: Tensors, metadata: dict[str, str], name: str) -> Model:
         ) from error
     _run_check(model, images, scores, name)
     return model
+
+
+def _sha256(tensors: Tensors) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _model(tensors: Tensors, description: dict[str, Any]) -> Model:
@@ -90,5 +105,5 @@ def _run_check(model: Model, images: Any, wanted: Any, name: str) -> None:
     if not (error <= _TOLERANCE).all():
         raise WeightsError(
             f"{name}: its check images wanted other scores than it computes (off by {error.max():.1e}); "
-            "the file is altered"
+            "its description is altered"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -102,7 +103,15 @@ def _entry(tensor: str, entry: Any, name: str) -> tuple[str, np.dtype[Any], tupl
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Write a file beside `path` and rename it, so that no half file is ever there."""
+    """Write a file beside `path` and rename it, so that no half file is ever there.
+
+    A symbolic link stays one, an existing file keeps its permissions, and what is no file (a device, a folder) is
+    refused with OSError.
+    """
+    path = path.resolve()
+    mode = path.stat().st_mode if path.exists() else None
+    if mode is not None and not stat.S_ISREG(mode):
+        raise OSError(f"{path}: wanted a regular file or a new name, found something that cannot be replaced by a file")
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
     for name, array in tensors.items():
@@ -120,6 +129,8 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
             file.write(len(text).to_bytes(8, "little") + text)
             for array in tensors.values():
                 file.write(np.ascontiguousarray(array).tobytes())
+        if mode is not None:
+            partial.chmod(stat.S_IMODE(mode))
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
