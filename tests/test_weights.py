@@ -163,7 +163,7 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         (lambda h: {k: v for k, v in h.items() if k != "check.scores"}, "bytes of tensors|wanted at byte"),
         (
             lambda h: {k if k != "C1.bias" else "C1.biases": v for k, v in h.items()},
-            "C1.biases: wanted .*, found a tensor that no layer has",
+            "wanted the tensors that were saved, found others",
         ),
         (
             lambda h: {k if k != "check.images" else "C9": v for k, v in h.items()},

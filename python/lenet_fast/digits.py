@@ -54,8 +54,9 @@ def prepare_digits(images: ArrayLike, *, ink: str = "auto") -> NDArray[np.uint8]
     """
     if ink not in ("auto", "light", "dark"):
         raise ValueError(f"ink: wanted 'auto', 'light' or 'dark', found {ink!r}")
-    alone = not isinstance(images, (list, tuple)) or (len(images) > 0 and np.ndim(images[0]) < 2)
-    batch = [image for item in ([images] if alone else images) for image in _grey(item)]
+    several = isinstance(images, (list, tuple)) and not (images and np.ndim(images[0]) < 2)
+    items: Iterable[Any] = images if several else [images]  # type: ignore[assignment]
+    batch = [image for item in items for image in _grey(item)]
     return np.array([_prepared(image, ink) for image in batch], np.uint8).reshape(-1, _SIZE, _SIZE)
 
 

@@ -27,7 +27,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "predict",
         help="label images",
         description="Print label and confidence of every image. A picture is taken as a scan of one digit, "
-        "dark on light or light on dark: cut out, scaled and centred, unless it already is light on dark, 28x28 or 32x32.",
+        "dark on light or light on dark: cut out, scaled and centred, unless it is 28x28 or 32x32 and light on dark.",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="pictures (PNG, JPEG), NumPy arrays (.npy) or IDX files, also gzipped"
@@ -116,11 +116,13 @@ def _parse_picture(data: bytes, file: str, model: Model) -> NDArray[Any]:
             f"{file}: wanted a picture, a .npy array or an IDX file, found something that is none of them"
         ) from error
     opaque = rgba[..., 3:] / 255
-    colours = np.rint(rgba[..., :3] * opaque + 255 * (1 - opaque)).astype(np.uint8)  # transparent means paper
+    colours: NDArray[np.uint8] = np.rint(rgba[..., :3] * opaque + 255 * (1 - opaque)).astype(
+        np.uint8
+    )  # transparent means paper
     channels, height, width = model.network.input
     if channels == 3:
         return colours
-    grey = np.rint(colours @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(colours @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     fits = grey.shape in ((height, width), (height - 4, width - 4))
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if fits and np.median(edge) < 128:
