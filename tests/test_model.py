@@ -149,6 +149,45 @@ def test_preprocess_for_another_number_of_channels():
         Model(*small(), preprocess=lenet_fast.Preprocess(scale=(1, 2, 3)))
 
 
+def test_out_is_written_and_returned(model):
+    labels, scores = np.empty(20, np.int64), np.empty((20, 10), np.float32)
+    assert model.predict(IMAGES, out=labels) is labels
+    assert model.scores(IMAGES, out=scores) is scores
+    assert (labels == model.predict(IMAGES)).all()
+    assert (scores == model.scores(IMAGES)).all()
+
+
+@pytest.mark.parametrize(
+    ("out", "error", "sentence"),
+    [
+        (np.zeros(19, np.int64), ValueError, r"out: wanted int64 of shape \(20,\), found int64 of shape \(19,\)"),
+        (
+            np.zeros((20, 1), np.int64),
+            ValueError,
+            r"out: wanted int64 of shape \(20,\), found int64 of shape \(20, 1\)",
+        ),
+        (np.zeros(20, np.int32), ValueError, r"out: wanted int64 of shape \(20,\), found int32"),
+        (np.zeros(20, ">i8"), ValueError, "out: wanted int64 .*, found >i8"),
+        (np.zeros(40, np.int64)[::2], ValueError, "out: wanted a C-contiguous, writeable array"),
+        (np.frombuffer(bytes(160), np.int64), ValueError, "out: wanted a C-contiguous, writeable array"),
+        ([0] * 20, TypeError, "out: wanted a NumPy array, found list"),
+    ],
+)
+def test_out_that_does_not_fit_is_not_written(model, out, error, sentence):
+    before = np.array(out)
+    with pytest.raises(error, match=sentence):
+        model.predict(IMAGES, out=out)
+    assert (np.array(out) == before).all()
+
+
+def test_out_that_overlaps_the_images(model):
+    memory = np.zeros((20, 28, 28), np.float32)
+    before = memory.copy()
+    with pytest.raises(ValueError, match="out: wanted memory apart from the images"):
+        model.scores(memory, out=memory.reshape(-1)[:200].reshape(20, 10))
+    assert (memory == before).all()
+
+
 def test_wrong_types(model):
     network, weights = small()
     with pytest.raises(

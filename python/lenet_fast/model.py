@@ -94,7 +94,9 @@ class Model:
         """(classes,) array that a label indexes: class names, or the numbers 0, 1, ... where none were given."""
         return np.arange(self._network.classes) if self._classes is None else np.array(self._classes)
 
-    def predict(self, images: ArrayLike, *, check_finite: bool = True) -> NDArray[np.int64]:
+    def predict(
+        self, images: ArrayLike, *, check_finite: bool = True, out: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
         """Return the label of each image.
 
         Parameters
@@ -105,22 +107,26 @@ class Model:
             float32.
         check_finite
             False allows NaN and infinity in the pixels; the outputs of such an image mean nothing.
+        out : (n,) int64
+            Where to write the labels: C-contiguous, writeable, apart from the images. A new array by default.
 
         Returns
         -------
         labels : (n,) int64
-            The smallest distance (RBF head) or the largest score, the first of equals.
+            The smallest distance (RBF head) or the largest score, the first of equals; `out` where that is given.
 
         Raises
         ------
         TypeError, ValueError
             If the images do not fit the network; see `lenet_fast.images.as_batch`.
         """
-        labels = self._plan.predict(images)  # uint8 arrays of the usual shapes, without a detour through Python
-        if labels is None:
-            batch = self._batch(images, check_finite)
-            labels = np.empty(len(batch), np.int64)
-            self._plan.run(batch, labels=labels)
+        if out is None:
+            labels = self._plan.predict(images)  # uint8 arrays of the usual shapes, without a detour through Python
+            if labels is not None:
+                return labels
+        batch = self._batch(images, check_finite)
+        labels = _output(out, (len(batch),), np.int64, batch)
+        self._plan.run(batch, labels=labels)
         return labels
 
     def predict_proba(self, images: ArrayLike, *, rubbish: float | None = None, check_finite: bool = True) -> Floats:
@@ -137,10 +143,15 @@ class Model:
         self._plan.run(batch, probabilities=probabilities, rubbish=rubbish)
         return probabilities
 
-    def scores(self, images: ArrayLike, *, check_finite: bool = True) -> Floats:
-        """Return the raw outputs, (n, classes) float32: RBF distances (the smallest wins) or logits (the largest)."""
+    def scores(self, images: ArrayLike, *, check_finite: bool = True, out: Floats | None = None) -> Floats:
+        """Return the raw outputs, (n, classes) float32: RBF distances (the smallest wins) or logits (the largest).
+
+        With `out`, a C-contiguous array of that shape and type apart from the images, they are written there.
+        """
         batch = self._batch(images, check_finite)
-        return self._layer(batch, len(self._network.layers) - 1)
+        scores = _output(out, (len(batch), self._network.classes), np.float32, batch)
+        self._plan.run(batch, layers=[(len(self._network.layers) - 1, scores)])
+        return scores
 
     def topk(self, images: ArrayLike, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
         """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first."""
@@ -211,6 +222,23 @@ class Model:
             output = output.reshape(len(batch), -1)
         (plan or self._plan).run(batch, layers=[(layer, output)])
         return output
+
+
+def _output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic], batch: Pixels) -> NDArray[Any]:
+    """A new array, or `out` if the engine can write there."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: wanted a NumPy array, found {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out: wanted {np.dtype(dtype)} of shape {shape}, found {out.dtype} of shape {out.shape}")
+    if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
+        raise ValueError(
+            "out: wanted a C-contiguous, writeable array, found one that is not; pass np.empty(shape, dtype)"
+        )
+    if np.may_share_memory(out, batch):
+        raise ValueError("out: wanted memory apart from the images, found memory that overlaps them")
+    return out
 
 
 def _restore(
