@@ -16,7 +16,7 @@ namespace simd {
 using Vec = float;
 constexpr const char* kName = "baseline";
 constexpr int kLanes = 1;
-constexpr int kSingleAtMost = 0;
+constexpr int kSingleAtMost = 0;  // one lane: there is nothing to gain
 constexpr int kRegisters = 16;
 
 inline Vec load(const float* p) { return *p; }
