@@ -30,6 +30,19 @@ bool is_possible(const Network& network) {
   return network.is_dense_from(layers.size() - 1);
 }
 
+// The kernels of a convolution with zeros where its table has no connection.
+std::vector<float> connected(const Conv5x5& conv, int inputs, std::span<const float> weight) {
+  constexpr std::ptrdiff_t kKernelSize = 25;
+  if (conv.connections.empty()) return {weight.begin(), weight.end()};
+  std::vector<float> result(weight.size());
+  for (std::size_t map = 0; map < conv.connections.size(); ++map)
+    for (const int input : conv.connections[map]) {
+      const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(map) * inputs + input) * kKernelSize;
+      std::copy_n(weight.begin() + at, kKernelSize, result.begin() + at);
+    }
+  return result;
+}
+
 }  // namespace
 
 std::optional<SinglePlan> SinglePlan::make(const Network& network, std::span<const LayerWeights> weights,
@@ -75,7 +88,7 @@ SinglePlan::Place SinglePlan::add_conv(const Network& network, std::size_t layer
   kernel.height = last > layer ? 2 * out.height : full.height;
   kernel.width = last > layer ? 2 * out.width : full.width;
   kernel.source = packed_.keep(std::vector<int>(input.map));
-  kernel.kernel = grouped(weights[0].weight, full.maps);
+  kernel.kernel = grouped(connected(conv, kernel.inputs, weights[0].weight), full.maps);
   kernel.bias = grouped(weights[0].bias, full.maps);
   kernel.has_table = !conv.connections.empty();
   kernel.activation = conv.activation;
