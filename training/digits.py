@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="folder with the four MNIST files (default: LENET_FAST_DATA, or a download)"
     )
-    parser.add_argument("--work", type=Path, default=Path("training/work/digits"), help="folder for checkpoint and log")
+    parser.add_argument("--work", type=Path, default=Path("training/runs/digits"), help="folder for checkpoint and log")
     parser.add_argument("--out", type=Path, required=True, help="folder for digits.safetensors and digits.md")
     parser.add_argument(
         "--passes", type=int, default=Recipe.passes, help="passes over the training set (default: %(default)s)"
