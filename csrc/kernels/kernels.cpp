@@ -14,6 +14,7 @@ using namespace lenet_fast::kernels;
 #include "dense-inl.hpp"
 #include "pixels-inl.hpp"
 #include "softmax-inl.hpp"
+#include "peak-inl.hpp"
 
 namespace lenet_fast::kernels {
 extern const Table LENET_FAST_TABLE;
@@ -32,5 +33,6 @@ const Table LENET_FAST_TABLE = {.name = simd::kName,
                                 .single_rbf = ::single_rbf,
                                 .softmax = ::softmax,
                                 .activate = ::activate,
-                                .pixel_range = ::pixel_range};
+                                .pixel_range = ::pixel_range,
+                                .multiply_adds = ::multiply_adds};
 }  // namespace lenet_fast::kernels

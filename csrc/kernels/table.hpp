@@ -192,6 +192,8 @@ struct Table {
   void (*activate)(Activation, const float* in, float* out,
                    std::size_t count);                                // any count and alignment; in == out allowed
   PixelRange (*pixel_range)(const float* values, std::size_t count);  // count >= 1
+  // For measuring: returns how many multiply-adds `rounds` rounds of independent chains are; `sink` keeps them alive.
+  std::int64_t (*multiply_adds)(std::int64_t rounds, float* sink);
 };
 
 }  // namespace kernels
