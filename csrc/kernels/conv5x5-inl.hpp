@@ -3,13 +3,12 @@
 // The micro-kernel computes a tile of 2 rows by kColumns outputs, all its sums in registers. Every sum goes through the
 // input maps, kernel rows and kernel columns in ascending order, as the chain demands; between sums there is a choice:
 //
-//   32 registers: 2 x 13 sums + 5 weights + 1 input. The weights of a kernel row stay in registers, and going right
-//   along
-//      an input row every value is loaded once for the up to five sums that it reaches: 0.30 loads per multiply-add.
-//   16 registers: 2 x 5 sums, too few for that order, since neighbours in it depend on each other (it reached 80 % of
-//   the
-//      peak). So one weight at a time goes through all ten sums, which covers four cycles of latency on two ports, and
-//      each multiply-add loads its own input: 1.1 loads, where two load ports allow 1 (86 to 94 % of the peak).
+//   32 registers, 2 x 13 sums + 5 weights + 1 input: the weights of a kernel row stay in registers, and going right
+//   along an input row every value is loaded once for the up to five sums that it reaches: 0.30 loads a multiply-add.
+//
+//   16 registers, 2 x 5 sums: too few for that order, since neighbours in it depend on each other. So one weight at a
+//   time goes through all ten sums, which covers four cycles of latency on two ports, and each multiply-add loads its
+//   own input: 1.1 loads, where two load ports allow 1. Waiting for loads costs less than waiting for sums.
 //
 // Where a lane is an image, a weight is one number for all lanes and a value is a vector, and the tile belongs to one
 // output map, so that a connection table skips exactly the kernels it lacks. Where a lane is an output map it is the
