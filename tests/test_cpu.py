@@ -48,5 +48,5 @@ def test_import_works_whatever_is_forced():
 
 
 def test_info():
-    assert set(lenet_fast.info()) == {"version", "compiler", "isa", "available_isas", "threads"}
+    assert set(lenet_fast.info()) == {"version", "commit", "compiler", "isa", "available_isas", "threads"}
     assert lenet_fast.info()["version"] == lenet_fast.__version__

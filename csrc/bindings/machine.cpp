@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "../cpu.hpp"
+#include "../tensor.hpp"
 #include "../threads.hpp"
 #include "bindings.hpp"
 
@@ -6,6 +9,7 @@ namespace lenet_fast::bindings {
 
 void bind_machine(pybind11::module_& module) {
   module.def("compiler", &cpu::compiler);
+  module.def("commit", [] { return LENET_FAST_COMMIT; });
   module.def("chosen_isa", [] { return cpu::chosen().name; });
   module.def("available_isas", [] {
     std::vector<std::string> names;
@@ -19,6 +23,16 @@ void bind_machine(pybind11::module_& module) {
         return cpu::chosen().multiply_adds(rounds, &sink);
       },
       pybind11::arg("rounds"), pybind11::call_guard<pybind11::gil_scoped_release>());
+  module.def(
+      "loads",
+      [](std::size_t bytes, std::int64_t rounds) {
+        const AlignedBuffer values(bytes / sizeof(float));
+        std::fill_n(values.data(), values.size(), 0.0f);
+        float sink = 0.0f;
+        return cpu::chosen().loads(values.data(), values.size(), rounds, &sink) *
+               static_cast<std::int64_t>(sizeof(float));
+      },
+      pybind11::arg("bytes"), pybind11::arg("rounds"), pybind11::call_guard<pybind11::gil_scoped_release>());
   module.def("num_threads", &threads::count);
   module.def("set_num_threads", &threads::set_count, pybind11::arg("threads"));
 }

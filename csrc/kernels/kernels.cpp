@@ -34,5 +34,6 @@ const Table LENET_FAST_TABLE = {.name = simd::kName,
                                 .softmax = ::softmax,
                                 .activate = ::activate,
                                 .pixel_range = ::pixel_range,
-                                .multiply_adds = ::multiply_adds};
+                                .multiply_adds = ::multiply_adds,
+                                .loads = ::loads};
 }  // namespace lenet_fast::kernels

@@ -194,6 +194,8 @@ struct Table {
   PixelRange (*pixel_range)(const float* values, std::size_t count);  // count >= 1
   // For measuring: returns how many multiply-adds `rounds` rounds of independent chains are; `sink` keeps them alive.
   std::int64_t (*multiply_adds)(std::int64_t rounds, float* sink);
+  // The same for loads: returns how many floats `rounds` rounds over `values`, aligned to kAlignment, have read.
+  std::int64_t (*loads)(const float* values, std::size_t count, std::int64_t rounds, float* sink);
 };
 
 }  // namespace kernels

@@ -9,8 +9,9 @@ from . import _core
 
 
 def info() -> dict[str, Any]:
-    """Return version, compiler, the chosen and the available instruction sets, and the number of threads.
+    """Return version, commit, compiler, the chosen and the available instruction sets, and the number of threads.
 
+    The commit is that of the checkout that was built, "unknown" where there was none.
     LENET_FAST_ISA forces an instruction set, LENET_FAST_NUM_THREADS or `set_num_threads` the number of threads.
 
     Raises
@@ -20,6 +21,7 @@ def info() -> dict[str, Any]:
     """
     return {
         "version": _core.__version__,
+        "commit": _core.commit(),
         "compiler": _core.compiler(),
         "isa": _core.chosen_isa(),
         "available_isas": tuple(_core.available_isas()),

@@ -1,0 +1,186 @@
+"""A model as the elementary operations that every framework has, written in two ways, since a peer runs at its best.
+
+`plain` is the network layer by layer, as a trainer writes it. `folded` has the fewest operations: every constant that
+can move into a neighbour's weights does (slope and amplitude of the squashing function, coefficient and bias of a
+trainable subsampling, which becomes a 2x2 convolution of single maps with stride 2).
+
+Maps lie (n, map, row, column); weights are float64, for the translator to round once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import network
+from ...model import Model
+
+Array: TypeAlias = NDArray[Any]
+
+AMPLITUDE, SLOPE = 1.7159, 2 / 3  # of the paper's squashing function
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Cross-correlation: weight (maps, inputs / groups, k, k), bias (maps,)."""
+
+    weight: Array
+    bias: Array
+    padding: int = 0
+    stride: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """2x2 windows with stride 2, "average" or "max"."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Affine:
+    """x * scale + shift, both () or one per map."""
+
+    scale: Array
+    shift: Array
+
+    def then(self, other: Affine) -> Affine:
+        """This one and the other behind it, as one."""
+        return Affine(self.scale * other.scale, self.shift * other.scale + other.shift)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Element by element: "tanh", "sigmoid" or "relu"."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """(maps, rows, columns) -> values, in this order."""
+
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Full connection: weight (outputs, inputs), bias (outputs,)."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Squared distances of amplitude * x to codes (classes, inputs)."""
+
+    codes: Array
+    amplitude: float = 1.0
+
+    def expanded(self) -> tuple[Dense, Dense]:
+        """Two full connections, of x and of its squares, whose sum is the distances: the fastest way to get them."""
+        product = Dense(-2 * self.amplitude * self.codes, (self.codes**2).sum(1))
+        square = Dense(np.full_like(self.codes, self.amplitude**2), np.zeros(len(self.codes)))
+        return product, square
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Over the classes."""
+
+
+Operation: TypeAlias = Conv | Pool | Affine | Curve | Flatten | Dense | Distances | Softmax
+
+
+def plain(model: Model) -> list[Operation]:
+    """Layer by layer."""
+    operations: list[Operation] = []
+    maps, flat = model.network.input, False
+    for layer, figures in zip(model.network.layers, model.network.figures, strict=True):
+        if isinstance(layer, (network.Dense, network.RBF)) and not flat:
+            operations.append(Flatten(maps))
+            flat = True
+        tensors = [model.weights[name].astype(np.float64) for name in figures.parameters]
+        operations += _written(layer, tensors)
+        maps = figures.output
+    operations += [] if flat else [Flatten(maps)]
+    return operations + [Softmax()] * (model.network.head == "softmax")
+
+
+def _written(layer: network.Layer, tensors: list[Array]) -> list[Operation]:
+    match layer:
+        case network.Conv5x5(_, activation, padding):
+            return [Conv(tensors[0], tensors[1], padding), *_activation(activation)]
+        case network.Subsample2x2("trainable", activation):
+            return [Pool("average"), Affine(4 * tensors[0], tensors[1]), *_activation(activation)]
+        case network.Subsample2x2(pooling, activation):
+            return [Pool(pooling), *_activation(activation)]
+        case network.Dense(_, activation):
+            return [Dense(tensors[0], tensors[1]), *_activation(activation)]
+        case network.RBF():
+            return [Distances(tensors[0])]
+
+
+def _activation(name: str) -> list[Operation]:
+    if name == "scaled_tanh":
+        return [_scaling(SLOPE), Curve("tanh"), _scaling(AMPLITUDE)]
+    return [] if name == "identity" else [Curve(name)]
+
+
+def _scaling(factor: float) -> Affine:
+    return Affine(np.array(factor), np.array(0.0))
+
+
+def folded(model: Model) -> list[Operation]:
+    """The fewest operations: every `Affine` ends up in weights, behind an operation that computes some or before one."""
+    operations: list[Operation] = []
+    waiting: Affine | None = None  # what still has to happen to the last output
+    for operation in plain(model):
+        if isinstance(operation, Affine):
+            waiting = waiting.then(operation) if waiting else operation
+            if operations and (joined := _behind(operations[-1], waiting)):
+                operations[-1], waiting = joined, None
+            continue
+        if waiting and not _commutes(operation, waiting):
+            if joined := _before(operation, waiting):
+                operation = joined
+            else:
+                operations.append(waiting)
+            waiting = None
+        operations.append(operation)
+    return operations + ([waiting] if waiting else [])
+
+
+def _commutes(operation: Operation, affine: Affine) -> bool:
+    """Whether the affine may as well come behind."""
+    if isinstance(operation, Flatten):
+        return affine.scale.ndim == 0 and affine.shift.ndim == 0
+    return isinstance(operation, Pool) and (operation.kind == "average" or bool(np.all(affine.scale > 0)))
+
+
+def _behind(operation: Operation, affine: Affine) -> Operation | None:
+    """One operation for the two, the affine last."""
+    if isinstance(operation, (Conv, Dense)):
+        scale = np.broadcast_to(affine.scale, operation.bias.shape)
+        weight = operation.weight * scale.reshape(-1, *[1] * (operation.weight.ndim - 1))
+        return replace(operation, weight=weight, bias=operation.bias * scale + affine.shift)
+    if operation == Pool("average") and affine.scale.ndim:
+        weight = np.broadcast_to(affine.scale[:, None, None, None] / 4, (len(affine.scale), 1, 2, 2))
+        return Conv(weight, affine.shift, stride=2, groups=len(affine.scale))
+    return None
+
+
+def _before(operation: Operation, affine: Affine) -> Operation | None:
+    """One operation for the two, the affine first, where it is a plain factor."""
+    if affine.scale.ndim or affine.shift.any():
+        return None
+    if isinstance(operation, (Conv, Dense)):
+        return replace(operation, weight=operation.weight * affine.scale)
+    if isinstance(operation, Distances):
+        return replace(operation, amplitude=operation.amplitude * float(affine.scale))
+    return None

@@ -1,0 +1,45 @@
+"""What is measured: the reference networks of the family, or a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import Model
+from ..networks import networks
+from ..pretrained import pretrained
+from ..weights import load
+
+
+def reference_models() -> dict[str, Model]:
+    """The named networks: the classic one as pretrained, the others with seeded weights, since speed asks no more."""
+    random = np.random.default_rng(1998)
+    models = {}
+    for name, network in networks().items():
+        fan_in = {tensor: np.sqrt(max(1, np.prod(shape[1:]))) for tensor, shape in network.parameters.items()}
+        weights = {tensor: random.normal(0, 1 / fan_in[tensor], s) for tensor, s in network.parameters.items()}
+        models[name] = pretrained("digits") if name == "lenet5-1998" else Model(network, weights)
+    return models
+
+
+def subject(name: str) -> Model:
+    """A reference network by its name, or the model in a file; ValueError or OSError if it is neither."""
+    models = reference_models()
+    if name in models:
+        return models[name]
+    if not Path(name).exists():
+        raise ValueError(f"model: wanted a file, or one of {', '.join(models)}, found {name!r}")
+    return load(name)
+
+
+def some_images(model: Model, count: int) -> NDArray[np.uint8]:
+    """Different images of the network's size, (count, channels, height, width)."""
+    return np.random.default_rng(5).integers(0, 256, (count, *model.network.input), np.uint8)
+
+
+def scaled(model: Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The images as the first layer sees them, which is what other runtimes want."""
+    scale, shift = (np.float32(v)[:, None, None] for v in model.preprocess.per_channel(model.network.input[0]))
+    return np.asarray(images / np.float32(255) * scale + shift, np.float32)
