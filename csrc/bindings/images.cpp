@@ -1,7 +1,7 @@
 #include "images.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <cstring>
 
 #include "../cpu.hpp"
 #include "../error.hpp"
@@ -11,50 +11,77 @@ namespace py = pybind11;
 namespace lenet_fast::bindings {
 namespace {
 
-bool is(const py::array& array, const char* dtype) { return array.dtype().equal(py::dtype(dtype)); }
+using Npy = py::detail::npy_api;
+
+constexpr std::ptrdiff_t kClose = sizeof(float);
+
+std::optional<PixelType> pixel_type(const py::array& array) {
+  const py::dtype dtype = array.dtype();
+  if (dtype.num() == Npy::NPY_UBYTE_) return PixelType::uint8;
+  if (dtype.num() == Npy::NPY_FLOAT_ && dtype.byteorder() == '=') return PixelType::float32;
+  return std::nullopt;
+}
 
 kernels::PixelRange joined(const kernels::PixelRange& a, const kernels::PixelRange& b) {
   return {std::min(a.smallest, b.smallest), std::max(a.largest, b.largest), a.finite && b.finite};
 }
 
-// Rows that lie close together are read where they are, others through a copy.
-kernels::PixelRange range_of(const ImageView& images, const kernels::Table& table) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  kernels::PixelRange range{kInfinity, -kInfinity, true};
-  std::vector<float> row(static_cast<std::size_t>(images.width));
-  const bool close = images.column_stride == sizeof(float);
-  for (std::ptrdiff_t i = 0; i < images.images; ++i)
-    for (int c = 0; c < images.channels; ++c)
-      for (int y = 0; y < images.height; ++y) {
-        const char* const from =
-            static_cast<const char*>(images.image(i)) + c * images.channel_stride + y * images.row_stride;
-        for (int x = 0; x < images.width; x = close ? images.width : x + 1)
-          std::memcpy(&row[static_cast<std::size_t>(x)], from + x * images.column_stride,
-                      close ? row.size() * sizeof(float) : sizeof(float));
-        range = joined(range, table.pixel_range(row.data(), row.size()));
-      }
-  return range;
+// Of `count` values that lie `stride` bytes apart.
+kernels::PixelRange range_of_values(const kernels::Table& table, const char* from, std::ptrdiff_t stride,
+                                    std::size_t count) {
+  if (stride == kClose) return table.pixel_range(from, count);
+  std::vector<float> copy(count);
+  for (float& value : copy) {
+    std::memcpy(&value, from, sizeof value);
+    from += stride;
+  }
+  return table.pixel_range(copy.data(), count);
 }
 
 py::tuple pixel_range(const py::array& array) {
   const ImageView images = view_of(array);
-  if (images.type != PixelType::float32) throw Error("images: wanted float32");
-  kernels::PixelRange range;
-  {
-    const py::gil_scoped_release release;
-    range = range_of(images, cpu::chosen());
-  }
-  return py::make_tuple(range.smallest, range.largest, range.finite);
+  if (images.type != PixelType::float32 || images.images == 0) throw Error("images: wanted float32, at least one");
+  const kernels::PixelRange range = range_of(images, cpu::chosen());
+  return py::make_tuple(range.smallest, range.largest, range.finite, is_usual(range));
 }
 
 }  // namespace
 
+// Rows and channels that follow each other without a gap are looked at in one go.
+kernels::PixelRange range_of(const ImageView& images, const kernels::Table& table) {
+  const py::gil_scoped_release release;
+  const auto width = static_cast<std::size_t>(images.width), height = static_cast<std::size_t>(images.height);
+  const std::ptrdiff_t row = images.width * images.column_stride, map = images.height * row;
+  const bool maps_join = images.column_stride == kClose && images.row_stride == row &&
+                         (images.channels == 1 || images.channel_stride == map);
+  const std::size_t joint = maps_join ? width * height * static_cast<std::size_t>(images.channels) : width;
+  std::optional<kernels::PixelRange> range;
+  for (std::ptrdiff_t i = 0; i < images.images; ++i)
+    for (int c = 0; c < (maps_join ? 1 : images.channels); ++c)
+      for (int y = 0; y < (maps_join ? 1 : images.height); ++y) {
+        const char* const from =
+            static_cast<const char*>(images.image(i)) + c * images.channel_stride + y * images.row_stride;
+        const kernels::PixelRange here = range_of_values(table, from, images.column_stride, joint);
+        range = range ? joined(*range, here) : here;
+      }
+  return *range;
+}
+
+bool is_usual(const kernels::PixelRange& range) {
+  return range.finite && range.smallest >= -0.5f && range.largest <= 1.5f;
+}
+
+bool fits(const ImageView& images, const Shape& input) {
+  const int rows = input.height - images.height, columns = input.width - images.width;
+  return images.channels == input.maps && rows == columns && (rows == 0 || rows == 4);
+}
+
 ImageView view_of(const py::array& images) {
-  const bool bytes = is(images, "uint8");
-  if (!bytes && !is(images, "float32")) throw Error("images: wanted uint8 or float32");
+  const std::optional<PixelType> type = pixel_type(images);
+  if (!type) throw Error("images: wanted uint8 or float32");
   if (images.ndim() != 4) throw Error("images: wanted (n, channels, height, width)");
   return {images.data(),
-          bytes ? PixelType::uint8 : PixelType::float32,
+          *type,
           images.shape(0),
           static_cast<int>(images.shape(1)),
           static_cast<int>(images.shape(2)),
@@ -67,15 +94,15 @@ ImageView view_of(const py::array& images) {
 
 std::optional<ImageView> plain_view_of(const py::object& object) {
   // Subclasses mean something by themselves: a mask, for example.
-  if (Py_TYPE(object.ptr()) != reinterpret_cast<PyTypeObject*>(py::detail::npy_api::get().PyArray_Type_))
-    return std::nullopt;
+  if (Py_TYPE(object.ptr()) != reinterpret_cast<PyTypeObject*>(Npy::get().PyArray_Type_)) return std::nullopt;
   const auto images = py::reinterpret_borrow<py::array>(object);
   const py::ssize_t axes = images.ndim();
-  if (axes < 2 || axes > 4 || images.dtype().num() != py::detail::npy_api::NPY_UBYTE_) return std::nullopt;
+  const std::optional<PixelType> type = pixel_type(images);
+  if (axes < 2 || axes > 4 || !type) return std::nullopt;
   const auto size = [&](py::ssize_t from_last) { return images.shape(axes - from_last); };
   const auto stride = [&](py::ssize_t from_last) { return images.strides(axes - from_last); };
   return ImageView{images.data(),
-                   PixelType::uint8,
+                   *type,
                    axes > 2 ? images.shape(0) : 1,
                    axes > 3 ? static_cast<int>(size(3)) : 1,
                    static_cast<int>(size(2)),

@@ -34,12 +34,6 @@ Value* writable(const char* name, const py::array& array, std::int64_t size) {
   return static_cast<Value*>(py::array(array).mutable_data());
 }
 
-// Images may be as large as the network's input, or 4 pixels smaller in both directions.
-bool fits(const ImageView& images, const Shape& input) {
-  const int rows = input.height - images.height, columns = input.width - images.width;
-  return images.channels == input.maps && rows == columns && (rows == 0 || rows == 4);
-}
-
 void run_plan(const Plan& plan, const py::array& array, const std::vector<std::pair<std::size_t, py::array>>& layers,
               const std::optional<py::array>& labels, const std::optional<py::array>& probabilities,
               std::optional<float> rubbish) {
@@ -57,36 +51,6 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   run(plan, images, outputs);
 }
 
-// Whether the first image holds nothing above 1: Python then looks at all of them, and warns if they are 0 and 1.
-bool first_looks_binary(const ImageView& images) {
-  if (images.images == 0) return false;
-  const auto* const image = static_cast<const unsigned char*>(images.data);
-  unsigned char largest = 0;
-  for (int c = 0; c < images.channels; ++c)
-    for (int y = 0; y < images.height; ++y) {
-      const unsigned char* const row = image + c * images.channel_stride + y * images.row_stride;
-      if (images.column_stride == 1)
-        for (int x = 0; x < images.width; ++x) largest = std::max(largest, row[x]);
-      else
-        for (int x = 0; x < images.width; ++x) largest = std::max(largest, row[x * images.column_stride]);
-      if (largest > 1) return false;
-    }
-  return true;
-}
-
-// Labels of a uint8 array (n, c, h, w), (n, h, w) or (h, w) of a fitting size, or None for anything else: what Python
-// would do with such an array costs more than to label one image.
-py::object predict(const Plan& plan, const py::object& images) {
-  const std::optional<ImageView> view = plain_view_of(images);
-  if (!view || !fits(*view, plan.network().input()) || first_looks_binary(*view)) return py::none();
-  py::array_t<std::int64_t> labels(view->images);
-  Outputs outputs;
-  outputs.labels = labels.mutable_data();
-  const py::gil_scoped_release release;
-  run(plan, *view, outputs);
-  return labels;
-}
-
 Floats activate(const std::string& name, const Floats& values) {
   const Activation activation = activation_named(name);
   const kernels::Table& table = cpu::chosen();
@@ -98,13 +62,14 @@ Floats activate(const std::string& name, const Floats& values) {
 }  // namespace
 
 void bind_plan(py::module_& module) {
-  py::class_<Plan>(module, "Plan")
+  py::class_<Plan> bound(module, "Plan");
+  bound
       .def(py::init(&make_plan), py::arg("network"), py::arg("weights"), py::arg("scale"), py::arg("shift"),
            py::arg("background"), py::arg("every_layer"))
       .def_property_readonly("isa", [](const Plan& plan) { return plan.table().name; })
-      .def("predict", &predict, py::arg("images"))
       .def("run", &run_plan, py::arg("images"), py::kw_only(), py::arg("layers") = py::list(),
            py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none());
+  bind_direct(bound);
   module.def("activate", &activate, py::arg("name"), py::arg("values"));
 }
 

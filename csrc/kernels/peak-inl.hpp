@@ -1,6 +1,6 @@
 // The denominators of every speed: multiply-adds and nothing else, and loads with an addition each, which is all that
-// keeps them from being left out. Both in as many independent chains as there are registers for: two ports with a latency
-// of four cycles want 8; 12 of 16 registers and 24 of 32 leave the compiler room.
+// keeps them from being left out. Both in as many independent chains as there are registers for: two ports with a
+// latency of four cycles want 8; 12 of 16 registers and 24 of 32 leave the compiler room.
 #pragma once
 
 namespace {

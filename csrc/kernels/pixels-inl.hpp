@@ -101,15 +101,17 @@ void load_single(const Pixels& source) {
 }
 
 // The last vector overlaps the one before it; fewer values than lanes are repeated to fill one.
-PixelRange pixel_range(const float* values, std::size_t count) {
+PixelRange pixel_range(const void* floats, std::size_t count) {
+  const auto* const values = static_cast<const unsigned char*>(floats);
   alignas(kAlignment) float first[simd::kLanes];
-  for (int lane = 0; lane < simd::kLanes; ++lane) first[lane] = values[static_cast<std::size_t>(lane) % count];
+  for (int lane = 0; lane < simd::kLanes; ++lane)
+    first[lane] = Float32Pixel::read(values + static_cast<std::size_t>(lane) % count * sizeof(float));
   Vec smallest = simd::load(first), largest = smallest;
   Vec poison = simd::mul(smallest, simd::broadcast(0.0f));  // stays NaN once a NaN or an infinity came by
   for (std::size_t start = simd::kLanes; start < count; start += simd::kLanes) {
     const std::size_t from = start + simd::kLanes <= count ? start : count - simd::kLanes;
     alignas(kAlignment) float lanes[simd::kLanes];
-    __builtin_memcpy(lanes, values + from, sizeof lanes);
+    __builtin_memcpy(lanes, values + from * sizeof(float), sizeof lanes);
     const Vec v = simd::load(lanes);
     smallest = simd::min(v, smallest);
     largest = simd::max(v, largest);

@@ -190,8 +190,8 @@ struct Table {
   void (*single_rbf)(const SingleRBF&);
   void (*softmax)(const Softmax&);
   void (*activate)(Activation, const float* in, float* out,
-                   std::size_t count);                                // any count and alignment; in == out allowed
-  PixelRange (*pixel_range)(const float* values, std::size_t count);  // count >= 1
+                   std::size_t count);                               // any count and alignment; in == out allowed
+  PixelRange (*pixel_range)(const void* floats, std::size_t count);  // count >= 1; any alignment
   // For measuring: returns how many multiply-adds `rounds` rounds of independent chains are; `sink` keeps them alive.
   std::int64_t (*multiply_adds)(std::int64_t rounds, float* sink);
   // The same for loads: returns how many floats `rounds` rounds over `values`, aligned to kAlignment, have read.

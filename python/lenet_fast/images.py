@@ -21,8 +21,6 @@ Pixels: TypeAlias = NDArray[Any]
 
 #: An image this much smaller than the network's input in both directions is centred on background: 28x28 in 32x32.
 MARGIN = 4
-#: Float pixels count 0..1; beyond half of that range on either side they have surely been scaled otherwise.
-_LOWEST, _HIGHEST = -0.5, 1.5
 
 
 @dataclass(frozen=True)
@@ -211,7 +209,7 @@ def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
 
 
 def _check_range(batch: Pixels, check_finite: bool) -> None:
-    smallest, largest, finite = _core.pixel_range(batch)
+    smallest, largest, finite, usual = _core.pixel_range(batch)
     if not finite:
         if check_finite:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(batch))[0])
@@ -220,7 +218,7 @@ def _check_range(batch: Pixels, check_finite: bool) -> None:
                 f"{place[1:]}; pass check_finite=False to allow it"
             )
         return
-    if smallest < _LOWEST or largest > _HIGHEST:
+    if not usual:
         _warn(
             f"images: float pixels are counted from 0 to 1, found {smallest:g} to {largest:g}; "
             f"{_likely(smallest, largest)}"

@@ -120,10 +120,8 @@ class Model:
         TypeError, ValueError
             If the images do not fit the network; see `lenet_fast.images.as_batch`.
         """
-        if out is None:
-            labels = self._plan.predict(images)  # uint8 arrays of the usual shapes, without a detour through Python
-            if labels is not None:
-                return labels
+        if (direct := self._plan.predict(images, out)) is not None:  # arrays of the usual shapes, without a detour
+            return direct
         batch = self._batch(images, check_finite)
         labels = _output(out, (len(batch),), np.int64, batch)
         self._plan.run(batch, labels=labels)
@@ -136,6 +134,8 @@ class Model:
         exp(-y_i). With `rubbish`, the constant j of the paper's equation 9, a class "none of them" at distance j (or
         with score j) takes part: rows then sum to 1 minus its probability, without it to 1.
         """
+        if rubbish is None and (direct := self._plan.predict_proba(images)) is not None:
+            return direct
         if rubbish is not None and not np.isfinite(np.float32(rubbish)):
             raise ValueError(f"rubbish: wanted a finite number, found {rubbish}")
         batch = self._batch(images, check_finite)
@@ -148,6 +148,8 @@ class Model:
 
         With `out`, a C-contiguous array of that shape and type apart from the images, they are written there.
         """
+        if (direct := self._plan.scores(images, out)) is not None:
+            return direct
         batch = self._batch(images, check_finite)
         scores = _output(out, (len(batch), self._network.classes), np.float32, batch)
         self._plan.run(batch, layers=[(len(self._network.layers) - 1, scores)])
