@@ -126,26 +126,23 @@ inline void conv_rows(OutputRows tile, int rows, int width, float* out, std::ptr
   }
 }
 
-// All rows of the output, in pairs, and the pooled row or the activated rows that each pair becomes. `at(map, y)` names
-// the rows to compute, `to(map, y)` the place of an output row; row pairs outside, maps inside: so the six input rows
-// of every map and all kernels stay in the first-level cache.
+// A pair of output rows, and the pooled row or the activated rows that it becomes. `at(map, y)` names the rows to
+// compute, `to(map, y)` the place of an output row.
 template <class Lanes, class Layer, class At, class To>
-inline void conv_pairs(const Layer& layer, int maps, std::ptrdiff_t out_stride, At at, To to) {
+inline void conv_pair(const Layer& layer, int map, int y, std::ptrdiff_t out_stride, At at, To to) {
   const std::ptrdiff_t row = layer.width * simd::kLanes;
-  for (int y = 0; y < layer.height; y += 2)
-    for (int map = 0; map < maps; ++map)
-      if (const Subsample2x2* const pool = layer.subsample) {
-        conv_rows<Lanes>(at(map, y), 2, layer.width, layer.rows, row);
-        const Vec coefficient = Lanes::weight(pool->coefficient + map * Lanes::kWeight);
-        const Vec bias = Lanes::weight(pool->bias + map * Lanes::kWeight);
-        subsample_rows(layer.activation, *pool, coefficient, bias, layer.rows, layer.rows + row, layer.width / 2,
-                       to(map, y / 2));
-      } else {
-        const int rows = y + 1 < layer.height ? 2 : 1;
-        float* const out = to(map, y);
-        conv_rows<Lanes>(at(map, y), rows, layer.width, out, out_stride);
-        for (int r = 0; r < rows; ++r) activate_vectors(layer.activation, out + r * out_stride, layer.width);
-      }
+  if (const Subsample2x2* const pool = layer.subsample) {
+    conv_rows<Lanes>(at(map, y), 2, layer.width, layer.rows, row);
+    const Vec coefficient = Lanes::weight(pool->coefficient + map * Lanes::kWeight);
+    const Vec bias = Lanes::weight(pool->bias + map * Lanes::kWeight);
+    subsample_rows(layer.activation, *pool, coefficient, bias, layer.rows, layer.rows + row, layer.width / 2,
+                   to(map, y / 2));
+  } else {
+    const int rows = y + 1 < layer.height ? 2 : 1;
+    float* const out = to(map, y);
+    conv_rows<Lanes>(at(map, y), rows, layer.width, out, out_stride);
+    for (int r = 0; r < rows; ++r) activate_vectors(layer.activation, out + r * out_stride, layer.width);
+  }
 }
 
 void conv5x5(const Conv5x5& layer) {
@@ -162,7 +159,10 @@ void conv5x5(const Conv5x5& layer) {
   const auto to = [&](int map, int y) {
     return layer.output.data + map * layer.output.map_stride + y * layer.output.row_stride;
   };
-  conv_pairs<LanesAreImages>(layer, layer.maps, layer.output.row_stride, at, to);
+  // The six input rows of every map and all kernels stay in the first-level cache.
+  for (int y = 0; y < layer.height; y += 2)
+    for (int map = 0; map < layer.maps; ++map)
+      conv_pair<LanesAreImages>(layer, map, y, layer.output.row_stride, at, to);
 }
 
 template <class Lanes>
@@ -179,7 +179,9 @@ inline void single_conv5x5_of(const SingleConv5x5& layer) {
                       layer.has_table};
   };
   const auto to = [&](int map, int y) { return layer.output + map * group + y * row; };
-  conv_pairs<Lanes>(layer, layer.groups, row, at, to);
+  // One image's maps and the kernels of one group stay in the first-level cache, the kernels of all groups would not.
+  for (int map = 0; map < layer.groups; ++map)
+    for (int y = 0; y < layer.height; y += 2) conv_pair<Lanes>(layer, map, y, row, at, to);
 }
 
 void single_conv5x5(const SingleConv5x5& layer) {
