@@ -79,20 +79,23 @@ class Worker {
   void lay_background(float* maps, std::ptrdiff_t map_stride, std::ptrdiff_t row_stride, int per_column) const {
     const Shape& input = plan_.network().input();
     if (images_.height == input.height) return;
-    for (int c = 0; c < input.maps; ++c) {
-      const auto channel = static_cast<std::size_t>(c);
-      const Scaling& scaling = plan_.scaling();
-      const float background = std::fma(scaling.background, scaling.scale[channel], scaling.shift[channel]);
+    for (int c = 0; c < input.maps; ++c)
       for (int y = 0; y < input.height; ++y)
-        std::fill_n(maps + c * map_stride + y * row_stride, input.width * per_column, background);
-    }
+        std::fill_n(maps + c * map_stride + y * row_stride, input.width * per_column, background(c));
   }
 
-  // `count` images of the block from `i` on, to be centred in the maps whose first value is at `maps`.
-  kernels::Pixels pixels(int i, int count, float* maps, std::ptrdiff_t map_stride, std::ptrdiff_t row_stride,
-                         int per_column) const {
-    const Shape& input = plan_.network().input();
-    const int top = (input.height - images_.height) / 2, left = (input.width - images_.width) / 2;
+  float background(int c) const {
+    const Scaling& scaling = plan_.scaling();
+    const auto channel = static_cast<std::size_t>(c);
+    return std::fma(scaling.background, scaling.scale[channel], scaling.shift[channel]);
+  }
+
+  // How far an image that is smaller than the input lies inside it.
+  int top() const { return (plan_.network().input().height - images_.height) / 2; }
+  int left() const { return (plan_.network().input().width - images_.width) / 2; }
+
+  // `count` images of the block from `i` on, for the maps at `output`.
+  kernels::Pixels pixels(int i, int count, const kernels::OutputMaps& output) const {
     return {.data = images_.image(first_ + i),
             .type = images_.type,
             .image_stride = images_.image_stride,
@@ -105,14 +108,16 @@ class Worker {
             .width = images_.width,
             .scale = plan_.scaling().scale.data(),
             .shift = plan_.scaling().shift.data(),
-            .output = {maps + top * row_stride + left * per_column, map_stride, row_stride}};
+            .output = output,
+            .first_column = 0,
+            .odd_columns = 0};
   }
 
   void load(int v) const {
     const Buffer& input = plan_.buffers().front();
-    plan_.table().load_pixels(pixels(v * lanes(), std::min(lanes(), count_ - v * lanes()),
-                                     data(input, v) + input.at(0, 0, 0) * lanes(), input.map() * lanes(),
-                                     input.row() * lanes(), lanes()));
+    plan_.table().load_pixels(
+        pixels(v * lanes(), std::min(lanes(), count_ - v * lanes()),
+               {data(input, v) + input.at(0, top(), left()) * lanes(), input.map() * lanes(), input.row() * lanes()}));
   }
 
   // Input maps are read from their border on, output maps are written inside theirs.
@@ -144,29 +149,41 @@ class Worker {
       plan_.table().rbf(kernel);
   }
 
-  // ---- Lanes are output maps ----
+  // ---- Lanes are output maps or columns ----
 
   void single(int i) {
     float* const memory = memory_ + plan_.single_offset();
-    const Shape& input = plan_.network().input();
+    if (!single_borders_laid_) lay_single_borders(memory);
+    single_borders_laid_ = true;
+    const SinglePlan::Image& image = plan_.single()->image();
     const int padding = plan_.network().padding_of(0);
-    const std::ptrdiff_t row = input.width + 2 * padding, map = row * (input.height + 2 * padding);
-    float* const maps = memory + padding * (row + 1);
-    if (!single_borders_laid_) {
-      if (padding > 0) std::fill_n(memory, input.maps * map, 0.0f);
-      lay_background(maps, map, row, 1);
-      single_borders_laid_ = true;
-    }
-    plan_.table().load_single(pixels(i, 1, maps, map, row, 1));
+    kernels::Pixels source =
+        pixels(i, 1, {memory + (padding + top()) * image.row_stride, image.map_stride, image.row_stride});
+    source.first_column = padding + left();
+    source.odd_columns = image.odd_columns;
+    plan_.table().load_single(source);
     for (const SinglePlan::Step& step : plan_.single()->steps())
       std::visit([&](const auto& kernel) { compute_single(kernel, step, memory, i); }, step.kernel);
   }
 
-  void compute_single(kernels::SingleConv5x5 kernel, const SinglePlan::Step& step, float* memory, int) const {
-    kernel.input = memory + step.input;
-    kernel.output = memory + step.output;
-    kernel.rows = memory + plan_.single()->rows_offset();
-    plan_.table().single_conv5x5(kernel);
+  // What lay_borders does, and zeros behind the maps, where a vector may reach.
+  void lay_single_borders(float* memory) const {
+    const SinglePlan::Image& image = plan_.single()->image();
+    const Shape& input = plan_.network().input();
+    const int padding = plan_.network().padding_of(0);
+    std::fill_n(memory + input.maps * image.map_stride, lanes() + 2, 0.0f);
+    if (padding > 0) std::fill_n(memory, input.maps * image.map_stride, 0.0f);
+    if (images_.height == input.height) return;
+    for (int c = 0; c < input.maps; ++c) {
+      float* const map = memory + c * image.map_stride;
+      if (padding == 0) {
+        std::fill_n(map, image.map_stride, background(c));
+        continue;
+      }
+      for (int y = padding; y < padding + input.height; ++y)
+        for (int x = padding; x < padding + input.width; ++x)
+          map[y * image.row_stride + image.column(x)] = background(c);
+    }
   }
 
   // The outputs of dense layers join those of the block.
@@ -174,14 +191,18 @@ class Worker {
   void compute_single(Kernel kernel, const SinglePlan::Step& step, float* memory, int i) const {
     kernel.input = memory + step.input;
     kernel.output = memory + step.output;
-    if constexpr (std::is_same_v<Kernel, kernels::SingleDense>)
-      plan_.table().single_dense(kernel);
-    else
-      plan_.table().single_rbf(kernel);
+    if constexpr (requires { kernel.rows; }) kernel.rows = memory + plan_.single()->rows_offset();
+    call(kernel);
+    if (!plan_.network().is_dense_from(step.layer)) return;
     const Buffer& buffer = plan_.buffer_of(step.layer);
     float* const to = values(buffer, i);
     for (int unit = 0; unit < buffer.shape.maps; ++unit) to[unit * lanes()] = kernel.output[unit];
   }
+
+  void call(const kernels::SingleConv5x5& kernel) const { plan_.table().single_conv5x5(kernel); }
+  void call(const kernels::SingleWideConv5x5& kernel) const { plan_.table().single_wide_conv5x5(kernel); }
+  void call(const kernels::SingleDense& kernel) const { plan_.table().single_dense(kernel); }
+  void call(const kernels::SingleRBF& kernel) const { plan_.table().single_rbf(kernel); }
 
   // ---- Outputs ----
 

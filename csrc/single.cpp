@@ -53,23 +53,79 @@ std::optional<SinglePlan> SinglePlan::make(const Network& network, std::span<con
 
 SinglePlan::SinglePlan(const Network& network, std::span<const LayerWeights> weights, const kernels::Table& table)
     : lanes_(table.lanes) {
-  const Shape image = network.input();
-  const int border = 2 * network.padding_of(0);
-  const std::ptrdiff_t row = image.width + border, map = row * (image.height + border);
-  Place place{allocate(static_cast<std::size_t>(image.maps * map)), {}, row, 1};
-  for (int c = 0; c < image.maps; ++c) place.map.push_back(static_cast<int>(c * map));
-
-  std::ptrdiff_t widest = 0;
+  Place place = add_image(network);
+  std::ptrdiff_t scratch = 0;
   for (std::size_t layer = 0; layer < network.layers().size(); ++layer) {
-    widest = std::max<std::ptrdiff_t>(widest, network.figures()[layer].output.width);
+    const Shape full = network.figures()[layer].output;
     if (network.is_dense_from(layer)) {
       place = add_dense(network, layer, place, weights[layer]);
+    } else if (layer == 0 && is_wide(network)) {
+      place = add_wide_conv(network, place, weights);
+      scratch = std::ptrdiff_t{5} * full.maps * groups(full.width / 2);
+      ++layer;
     } else {
       place = add_conv(network, layer, place, weights.subspan(layer));
+      scratch = std::max(scratch, std::ptrdiff_t{2} * full.width);
       if (network.is_subsampled(layer)) ++layer;
     }
   }
-  rows_ = allocate(static_cast<std::size_t>(2 * widest * lanes_));
+  rows_ = allocate(static_cast<std::size_t>(scratch * lanes_));
+}
+
+SinglePlan::Place SinglePlan::add_image(const Network& network) {
+  const Shape input = network.input();
+  const int border = 2 * network.padding_of(0), height = input.height + border, width = input.width + border;
+  const std::ptrdiff_t half = (width + 1) / 2;
+  image_ =
+      is_wide(network) ? Image{2 * half * height, 2 * half, half} : Image{std::ptrdiff_t{width} * height, width, 0};
+  const std::ptrdiff_t readable = image_.map_stride * input.maps + lanes_ + 2;
+  Place place{allocate(static_cast<std::size_t>(readable)), {}, image_.row_stride, 1};
+  for (int c = 0; c < input.maps; ++c) place.map.push_back(static_cast<int>(c * image_.map_stride));
+  return place;
+}
+
+// Whether the first layer wants fewer vectors with columns in the lanes than with maps; all its maps must be connected.
+bool SinglePlan::is_wide(const Network& network) const {
+  const auto* const conv = std::get_if<Conv5x5>(&network.layers().front());
+  if (!conv || !conv->connections.empty() || !network.is_subsampled(0)) return false;
+  const Shape out = network.figures()[1].output;
+  return out.maps * groups(out.width) <= groups(out.maps) * out.width;
+}
+
+SinglePlan::Place SinglePlan::add_wide_conv(const Network& network, const Place& input,
+                                            std::span<const LayerWeights> weights) {
+  const Shape out = network.figures()[1].output;
+  const std::ptrdiff_t row = std::ptrdiff_t{groups(out.width)} * lanes_, map = out.height * row;
+  const auto maps = static_cast<std::size_t>(out.maps);
+  const auto& pool = std::get<Subsample2x2>(network.layers()[1]);
+  const auto kept = [&](std::span<const float> values) {
+    return packed_.keep(std::vector(values.begin(), values.end()));
+  };
+  const bool trainable = pool.pooling == Pooling::trainable;
+  const kernels::Subsample2x2 subsample{
+      pool.pooling, pool.activation,
+      trainable ? kept(weights[1].weight) : packed_.keep(std::vector<float>(maps, 0.25f)),
+      trainable ? kept(weights[1].bias) : packed_.keep(std::vector<float>(maps, 0.0f))};
+
+  kernels::SingleWideConv5x5 kernel{};
+  kernel.input_map_stride = image_.map_stride;
+  kernel.input_row_stride = image_.row_stride;
+  kernel.odd_columns = image_.odd_columns;
+  kernel.output_map_stride = map;
+  kernel.output_row_stride = row;
+  kernel.maps = out.maps;
+  kernel.inputs = network.input().maps;
+  kernel.height = out.height;
+  kernel.width = out.width;
+  kernel.kernel = kept(weights[0].weight);
+  kernel.bias = kept(weights[0].bias);
+  kernel.activation = std::get<Conv5x5>(network.layers()[0]).activation;
+  kernel.subsample = packed_.keep(std::vector{subsample});
+
+  Place place{allocate(static_cast<std::size_t>(out.maps * map)), {}, row, 1};
+  for (int m = 0; m < out.maps; ++m) place.map.push_back(static_cast<int>(m * map));
+  steps_.push_back({kernel, 1, input.offset, place.offset});
+  return place;
 }
 
 SinglePlan::Place SinglePlan::add_conv(const Network& network, std::size_t layer, const Place& input,
@@ -82,7 +138,7 @@ SinglePlan::Place SinglePlan::add_conv(const Network& network, std::size_t layer
 
   kernels::SingleConv5x5 kernel{};
   kernel.input_row_stride = input.row_stride;
-  kernel.input_is_image = input.column_stride == 1;
+  kernel.columns_are_close = input.column_stride == 1;
   kernel.groups = groups(full.maps);
   kernel.inputs = network.input_of(layer).maps;
   kernel.height = last > layer ? 2 * out.height : full.height;

@@ -1,4 +1,5 @@
-// The plan for one image at a time: the regime of the latency kernels, where a lane is an output map.
+// The plan for one image at a time: the regime of the latency kernels, where a lane is an output map or, in a first
+// layer of few but wide maps, a column.
 //
 // It exists for the usual networks (convolutions, each with or without subsampling behind it, then dense layers;
 // padding at the input only); the others are computed in the lanes of a vector whatever their number. A connection
@@ -19,14 +20,23 @@ namespace lenet_fast {
 class SinglePlan {
  public:
   struct Step {
-    std::variant<kernels::SingleConv5x5, kernels::SingleDense, kernels::SingleRBF> kernel;  // but for data pointers
+    std::variant<kernels::SingleConv5x5, kernels::SingleWideConv5x5, kernels::SingleDense, kernels::SingleRBF>
+        kernel;                 // but for data pointers
     std::size_t layer;          // whose output this is: behind subsampling, the subsampling layer's
     std::size_t input, output;  // floats into the workspace
+  };
+
+  // How the image, with the first layer's padding, lies at the beginning of the workspace; strides in floats.
+  struct Image {
+    std::ptrdiff_t map_stride, row_stride;
+    std::ptrdiff_t odd_columns;  // from even to odd columns, where they lie apart; else 0
+    std::ptrdiff_t column(int x) const { return odd_columns == 0 ? x : x % 2 * odd_columns + x / 2; }
   };
 
   static std::optional<SinglePlan> make(const Network& network, std::span<const LayerWeights> weights,
                                         const kernels::Table& table);
 
+  const Image& image() const { return image_; }
   const std::vector<Step>& steps() const { return steps_; }
   std::size_t workspace_size() const { return workspace_; }  // floats: the image first, scratch rows last
   std::size_t rows_offset() const { return rows_; }
@@ -40,6 +50,9 @@ class SinglePlan {
   };
 
   SinglePlan(const Network& network, std::span<const LayerWeights> weights, const kernels::Table& table);
+  Place add_image(const Network& network);
+  bool is_wide(const Network& network) const;
+  Place add_wide_conv(const Network& network, const Place& input, std::span<const LayerWeights> weights);
   Place add_conv(const Network& network, std::size_t layer, const Place& input, std::span<const LayerWeights> weights);
   Place add_dense(const Network& network, std::size_t layer, const Place& input, const LayerWeights& weights);
   std::size_t allocate(std::size_t floats);
@@ -48,6 +61,7 @@ class SinglePlan {
   int groups(int outputs) const { return (outputs + lanes_ - 1) / lanes_; }
 
   int lanes_;
+  Image image_{};
   std::vector<Step> steps_;
   std::size_t workspace_ = 0, rows_ = 0;
   PackedArrays packed_;

@@ -98,6 +98,27 @@ def test_single_images_of_both_sizes(isa, random, margin):
         assert model.scores(images[i]).tobytes() == together[i].tobytes()
 
 
+@pytest.mark.parametrize("pooling", ["trainable", "average", "max"])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize(("maps", "width"), [(1, 6), (2, 9), (3, 20), (4, 21), (6, 32), (7, 38), (13, 76)])
+def test_wide_first_layers_one_by_one(isa, random, maps, width, padding, pooling):
+    """A first layer of few, wide maps has its columns in the lanes: vectors that are full, overlap or stay half empty."""
+    layers = (Conv5x5(maps, "tanh", padding), Subsample2x2(pooling, "scaled_tanh"), Dense(3))
+    model = made(Network((2, 10, width), layers, "scores"), random)
+    images = pixels(model.network, random, 16)
+    small = images[:, :, 2:-2, 2:-2] if width > 6 else images
+    for given in (
+        images,
+        np.ascontiguousarray(small),
+        (images / 255).astype(np.float32),
+        np.repeat(images, 2, 3)[..., ::2],
+    ):
+        together = model.scores(given)
+        assert np.isfinite(together).all()
+        for i in range(16):
+            assert model.scores(given[i : i + 1]).tobytes() == together[i : i + 1].tobytes()
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
 def test_same_bits_with_every_number_of_threads(isa, random, digits, threads, count):
     images = random.integers(0, 256, (533, 28, 28), np.uint8)

@@ -157,6 +157,57 @@ def test_out_is_written_and_returned(model):
     assert (scores == model.scores(IMAGES)).all()
 
 
+@pytest.mark.parametrize("images", [IMAGES, IMAGES[3], IMAGES[:, None], (IMAGES / 255).astype(np.float32)])
+def test_arrays_of_the_usual_shapes_take_the_short_way_to_the_same_bits(model, images):
+    """A list is one of the things that only the long way knows."""
+    assert model._plan.predict(images, None) is not None
+    assert (
+        model._plan.scores(
+            images, np.empty((len(IMAGES) if len(images) > 1 and images.ndim > 2 else 1, 10), np.float32)
+        )
+        is not None
+    )
+    wanted = images.tolist() if images.dtype == np.float32 else list(images.reshape(-1, 28, 28))
+    for method in (model.predict, model.scores, model.predict_proba):
+        assert method(images).tobytes() == method(wanted).tobytes()
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        IMAGES.astype(np.float64),
+        (IMAGES / 255).astype(">f4"),
+        (IMAGES > 0).astype(np.uint8),
+        IMAGES.astype(np.float32),
+        np.full((1, 28, 28), np.nan, np.float32),
+        np.ma.masked_array(IMAGES, IMAGES > 3),
+        IMAGES[:, :27],
+        IMAGES[0, 0],
+        IMAGES.tolist(),
+    ],
+)
+def test_the_short_way_leaves_everything_else_to_the_long_one(model, images):
+    assert model._plan.predict(images, None) is None
+    assert model._plan.scores(images, None) is None
+    assert model._plan.predict_proba(images) is None
+
+
+def test_the_short_way_leaves_outputs_that_do_not_fit_to_the_long_one(model):
+    readonly = np.zeros((20, 10), np.float32)
+    readonly.flags.writeable = False
+    floats = np.zeros((20, 28, 28), np.float32)
+    for out in (
+        readonly,
+        np.zeros((20, 20), np.float32)[:, ::2],
+        np.zeros((10, 20), np.float32),
+        np.zeros((20, 10)),
+        7,
+    ):
+        assert model._plan.scores(IMAGES, out) is None
+    assert model._plan.scores(floats, floats.reshape(-1)[-200:].reshape(20, 10)) is None
+    assert model._plan.scores(floats[::-1, ::-1], floats.reshape(-1)[:200].reshape(20, 10)) is None
+
+
 @pytest.mark.parametrize(
     ("out", "error", "sentence"),
     [

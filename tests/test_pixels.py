@@ -33,6 +33,20 @@ def test_uint8_and_float_give_the_same_bits(isa, random):
     assert np.abs(as_bytes - wanted).max() < 3e-7
 
 
+@pytest.mark.parametrize("width", [1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_every_width_side_by_side_and_strided(isa, random, dtype, width):
+    """Pixels that lie together are read as vectors, others one by one: with the same result."""
+    images = random.integers(0, 256, (21, 2, 3, width), np.uint8)
+    if dtype == np.float32:
+        images = (images / 255).astype(np.float32)
+    strided = np.repeat(images, 2, axis=3)[..., ::2]
+    size, scaling = (2, 3, width), {"scale": 1.275, "shift": -0.1}
+    found = through(images, size, **scaling)
+    assert found.tobytes() == through(strided, size, **scaling).tobytes()
+    assert np.abs(found - (images / (255 if dtype == np.uint8 else 1) * 1.275 - 0.1)).max() < 3e-7
+
+
 @pytest.mark.parametrize("background", [0.0, 0.25, 1.0])
 def test_smaller_images_are_centred_on_background(isa, random, background):
     images = random.integers(0, 256, (3, 28, 28), np.uint8)

@@ -185,7 +185,7 @@ inline void single_conv5x5_of(const SingleConv5x5& layer) {
 }
 
 void single_conv5x5(const SingleConv5x5& layer) {
-  if (layer.input_is_image)
+  if (layer.columns_are_close)
     single_conv5x5_of<LanesAreMaps<1>>(layer);
   else
     single_conv5x5_of<LanesAreMaps<simd::kLanes>>(layer);

@@ -11,6 +11,7 @@ using namespace lenet_fast::kernels;
 #include "subsample2x2-inl.hpp"
 // Each of the following uses what stands above it.
 #include "conv5x5-inl.hpp"
+#include "single_wide-inl.hpp"
 #include "dense-inl.hpp"
 #include "pixels-inl.hpp"
 #include "softmax-inl.hpp"
@@ -29,6 +30,7 @@ const Table LENET_FAST_TABLE = {.name = simd::kName,
                                 .rbf = ::rbf,
                                 .load_single = ::load_single,
                                 .single_conv5x5 = ::single_conv5x5,
+                                .single_wide_conv5x5 = ::single_wide_conv5x5,
                                 .single_dense = ::single_dense,
                                 .single_rbf = ::single_rbf,
                                 .softmax = ::softmax,

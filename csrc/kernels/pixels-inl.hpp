@@ -10,6 +10,7 @@ namespace {
 struct Uint8Pixel {
   static constexpr int kSize = 1;
   static float read(const unsigned char* p) { return static_cast<float>(*p); }
+  static Vec read_row(const unsigned char* p) { return simd::from_bytes(p); }
   static Vec unit(Vec v) {
     const Vec reciprocal = simd::broadcast(1.0f / 255);
     const Vec quotient = simd::mul(v, reciprocal);
@@ -25,9 +26,39 @@ struct Float32Pixel {
     __builtin_memcpy(&value, p, sizeof value);
     return value;
   }
+  static Vec read_row(const unsigned char* p) { return simd::load_any(p); }
   static Vec unit(Vec v) { return v; }
 };
 
+// What becomes of a pixel of one channel.
+template <class Pixel>
+struct Scale {
+  Vec scale, shift;
+  Vec operator()(Vec pixels) const { return simd::fma(Pixel::unit(pixels), scale, shift); }
+};
+
+// Columns x to x + kLanes of as many images -> as many vectors.
+template <class Pixel>
+inline void load_square(const unsigned char* const (&image)[simd::kLanes], std::ptrdiff_t at, Scale<Pixel> scale,
+                        float* out) {
+  Vec square[simd::kLanes];
+#pragma GCC unroll 16
+  for (int lane = 0; lane < simd::kLanes; ++lane) square[lane] = Pixel::read_row(image[lane] + at);
+  simd::transpose(square);
+#pragma GCC unroll 16
+  for (int x = 0; x < simd::kLanes; ++x) simd::store(out + x * simd::kLanes, scale(square[x]));
+}
+
+// One column of as many images as there are lanes.
+template <class Pixel>
+inline void load_column(const unsigned char* const (&image)[simd::kLanes], std::ptrdiff_t at, Scale<Pixel> scale,
+                        float* out) {
+  alignas(kAlignment) float values[simd::kLanes];
+  for (int lane = 0; lane < simd::kLanes; ++lane) values[lane] = Pixel::read(image[lane] + at);
+  simd::store(out, scale(simd::load(values)));
+}
+
+// Pixels that lie side by side go in squares, the last of a row overlapping the one before it; others one by one.
 template <class Pixel>
 inline void load_pixels_of(const Pixels& source) {
   const unsigned char* image[simd::kLanes];
@@ -35,16 +66,17 @@ inline void load_pixels_of(const Pixels& source) {
     const int index = lane < source.images ? lane : source.images - 1;
     image[lane] = static_cast<const unsigned char*>(source.data) + index * source.image_stride;
   }
+  const int last = source.column_stride == Pixel::kSize ? source.width - simd::kLanes : -1;
   for (int c = 0; c < source.channels; ++c) {
-    const Vec scale = simd::broadcast(source.scale[c]), shift = simd::broadcast(source.shift[c]);
+    const Scale<Pixel> scale{simd::broadcast(source.scale[c]), simd::broadcast(source.shift[c])};
     for (int y = 0; y < source.height; ++y) {
       float* const out = source.output.data + c * source.output.map_stride + y * source.output.row_stride;
       const std::ptrdiff_t row = c * source.channel_stride + y * source.row_stride;
-      for (int x = 0; x < source.width; ++x) {
-        alignas(kAlignment) float values[simd::kLanes];
-        for (int lane = 0; lane < simd::kLanes; ++lane)
-          values[lane] = Pixel::read(image[lane] + row + x * source.column_stride);
-        simd::store(out + x * simd::kLanes, simd::fma(Pixel::unit(simd::load(values)), scale, shift));
+      for (int x = 0; last < 0 && x < source.width; ++x)
+        load_column(image, row + x * source.column_stride, scale, out + x * simd::kLanes);
+      for (int x = 0; last >= 0 && x < source.width; x += simd::kLanes) {
+        const int at = x <= last ? x : last;
+        load_square(image, row + at * Pixel::kSize, scale, out + at * simd::kLanes);
       }
     }
   }
@@ -57,38 +89,60 @@ void load_pixels(const Pixels& source) {
     load_pixels_of<Float32Pixel>(source);
 }
 
-// One image, without lanes. Pixels that lie side by side are converted a vector at a time; the last vector of a row
-// overlaps the one before it, and rows that are shorter than a vector, or strided, go through a gathered copy.
+// One image, without lanes. Pixels that lie side by side are converted a vector at a time, the last one of a row
+// overlapping the one before it; rows that are shorter, or strided, go pixel by pixel.
 template <class Pixel>
-inline void load_single_vector(const unsigned char* from, std::ptrdiff_t stride, int count, Vec scale, Vec shift,
-                               float* out) {
-  alignas(kAlignment) float values[simd::kLanes] = {};
-  if (count == simd::kLanes && stride == Pixel::kSize)
-    for (int x = 0; x < simd::kLanes; ++x) values[x] = Pixel::read(from + x * Pixel::kSize);
-  else
-    for (int x = 0; x < count; ++x) values[x] = Pixel::read(from + x * stride);
-  simd::store(values, simd::fma(Pixel::unit(simd::load(values)), scale, shift));
-  if (count == simd::kLanes)
-    __builtin_memcpy(out, values, sizeof values);
-  else
-    for (int x = 0; x < count; ++x) out[x] = values[x];
+inline void load_single_row(const unsigned char* from, std::ptrdiff_t stride, int width, Scale<Pixel> scale,
+                            float* out) {
+  const int last = stride == Pixel::kSize ? width - simd::kLanes : -1;
+  for (int x = 0; last >= 0 && x < width; x += simd::kLanes) {
+    const int at = x <= last ? x : last;
+    simd::store_any(out + at, scale(Pixel::read_row(from + at * Pixel::kSize)));
+  }
+  alignas(kAlignment) float value[simd::kLanes];
+  for (int x = 0; last < 0 && x < width; ++x) {
+    simd::store(value, scale(simd::broadcast(Pixel::read(from + x * stride))));
+    out[x] = value[0];
+  }
+}
+
+// The same with even and odd columns apart; `first` is the column of the output where the row begins.
+template <class Pixel>
+inline void load_split_row(const unsigned char* from, std::ptrdiff_t stride, int width, Scale<Pixel> scale,
+                           const Pixels& source, float* out) {
+  const auto place = [&](int x) {
+    const int column = source.first_column + x;
+    return out + column % 2 * source.odd_columns + column / 2;
+  };
+  float* const to[] = {place(0), place(1)};
+  constexpr int kPair = 2 * simd::kLanes;
+  if (stride != Pixel::kSize || width < kPair) {
+    for (int x = 0; x < 2; ++x)  // every second pixel, from x on
+      load_single_row(from + x * stride, 2 * stride, (width - x + 1) / 2, scale, to[x]);
+    return;
+  }
+  for (int x = 0; x < width; x += kPair) {
+    const int at = x <= width - kPair ? x : width - kPair;
+    Vec even = scale(Pixel::read_row(from + at * Pixel::kSize));
+    Vec odd = scale(Pixel::read_row(from + (at + simd::kLanes) * Pixel::kSize));
+    simd::split_columns(even, odd);
+    simd::store_any(to[at % 2] + at / 2, even);
+    simd::store_any(to[1 - at % 2] + (at + 1) / 2, odd);
+  }
 }
 
 template <class Pixel>
 inline void load_single_of(const Pixels& source) {
   for (int c = 0; c < source.channels; ++c) {
-    const Vec scale = simd::broadcast(source.scale[c]), shift = simd::broadcast(source.shift[c]);
+    const Scale<Pixel> scale{simd::broadcast(source.scale[c]), simd::broadcast(source.shift[c])};
     for (int y = 0; y < source.height; ++y) {
       const unsigned char* const from =
           static_cast<const unsigned char*>(source.data) + c * source.channel_stride + y * source.row_stride;
       float* const out = source.output.data + c * source.output.map_stride + y * source.output.row_stride;
-      const int last = source.width - simd::kLanes;
-      for (int x = 0; x < source.width; x += simd::kLanes) {
-        const int at = x <= last || last < 0 ? x : last;
-        const int count = last < 0 ? source.width : simd::kLanes;
-        load_single_vector<Pixel>(from + at * source.column_stride, source.column_stride, count, scale, shift,
-                                  out + at);
-      }
+      if (source.odd_columns == 0)
+        load_single_row(from, source.column_stride, source.width, scale, out + source.first_column);
+      else
+        load_split_row(from, source.column_stride, source.width, scale, source, out);
     }
   }
 }
@@ -104,15 +158,13 @@ void load_single(const Pixels& source) {
 PixelRange pixel_range(const void* floats, std::size_t count) {
   const auto* const values = static_cast<const unsigned char*>(floats);
   alignas(kAlignment) float first[simd::kLanes];
-  for (int lane = 0; lane < simd::kLanes; ++lane)
-    first[lane] = Float32Pixel::read(values + static_cast<std::size_t>(lane) % count * sizeof(float));
+  for (std::size_t lane = 0; lane < simd::kLanes; ++lane)
+    first[lane] = Float32Pixel::read(values + lane % count * sizeof(float));
   Vec smallest = simd::load(first), largest = smallest;
   Vec poison = simd::mul(smallest, simd::broadcast(0.0f));  // stays NaN once a NaN or an infinity came by
   for (std::size_t start = simd::kLanes; start < count; start += simd::kLanes) {
     const std::size_t from = start + simd::kLanes <= count ? start : count - simd::kLanes;
-    alignas(kAlignment) float lanes[simd::kLanes];
-    __builtin_memcpy(lanes, values + from * sizeof(float), sizeof lanes);
-    const Vec v = simd::load(lanes);
+    const Vec v = simd::load_any(values + from * sizeof(float));
     smallest = simd::min(v, smallest);
     largest = simd::max(v, largest);
     poison = simd::fma(v, simd::broadcast(0.0f), poison);

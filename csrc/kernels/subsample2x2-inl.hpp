@@ -7,29 +7,30 @@
 
 namespace {
 
-// Two rows of 2 * width vectors -> one row of width vectors.
+// One window of values that `Type` still has to activate.
+template <class Type>
+inline Vec window(Type type, Pooling pooling, Vec a, Vec b, Vec c, Vec d, Vec coefficient, Vec bias) {
+  if (pooling == Pooling::max) return type.apply(simd::max(simd::max(a, b), simd::max(c, d)));
+  return simd::fma(coefficient, type.sum(a, b, c, d), bias);
+}
+
+// Two rows of 2 * width vectors -> one row of width vectors, not yet activated themselves.
+template <class Type>
+inline void windows(Type type, Pooling pooling, Vec coefficient, Vec bias, const float* upper, const float* lower,
+                    int width, float* out) {
+  constexpr int kStep = 2 * simd::kLanes;
+  for (int x = 0; x < width; ++x) {
+    const float *const u = upper + x * kStep, *const l = lower + x * kStep;
+    const Vec pooled = window(type, pooling, simd::load(u), simd::load(u + simd::kLanes), simd::load(l),
+                              simd::load(l + simd::kLanes), coefficient, bias);
+    simd::store(out + x * simd::kLanes, pooled);
+  }
+}
+
 inline void subsample_rows(Activation before, const Subsample2x2& layer, Vec coefficient, Vec bias, const float* upper,
                            const float* lower, int width, float* out) {
-  constexpr int kStep = 2 * simd::kLanes;
-  if (layer.pooling == Pooling::max) {
-    with_activation(before, [=](auto type) {
-      for (int x = 0; x < width; ++x) {
-        const float *const u = upper + x * kStep, *const l = lower + x * kStep;
-        const Vec above = simd::max(simd::load(u), simd::load(u + simd::kLanes));
-        const Vec below = simd::max(simd::load(l), simd::load(l + simd::kLanes));
-        simd::store(out + x * simd::kLanes, type.apply(simd::max(above, below)));
-      }
-    });
-  } else {
-    with_activation(before, [=](auto type) {
-      for (int x = 0; x < width; ++x) {
-        const float *const u = upper + x * kStep, *const l = lower + x * kStep;
-        const Vec sum =
-            type.sum(simd::load(u), simd::load(u + simd::kLanes), simd::load(l), simd::load(l + simd::kLanes));
-        simd::store(out + x * simd::kLanes, simd::fma(coefficient, sum, bias));
-      }
-    });
-  }
+  with_activation(before,
+                  [=](auto type) { windows(type, layer.pooling, coefficient, bias, upper, lower, width, out); });
   activate_vectors(layer.activation, out, width);
 }
 

@@ -82,7 +82,7 @@ struct Conv5x5 {
 struct SingleConv5x5 {
   const float* input;
   std::ptrdiff_t input_row_stride;  // floats
-  bool input_is_image;              // columns lie 1 apart, in maps [row][column]; else `lanes` apart
+  bool columns_are_close;           // columns of the input lie 1 apart, in maps [row][column]; else `lanes` apart
   float* output;                    // [group][height][width][lane], or half of both behind subsampling
   int groups, inputs, height, width;
   const int* source;    // [inputs] where the input map begins, in floats
@@ -92,6 +92,20 @@ struct SingleConv5x5 {
   Activation activation;
   const Subsample2x2* subsample;  // null: none; its coefficient and bias: [group][lane]
   float* rows;                    // [2][width][lane] scratch
+};
+
+// The same for a first layer of few but wide maps: a lane is a column of the subsampled map.
+struct SingleWideConv5x5 {
+  const float* input;  // [inputs][row][even columns, then odd columns], a vector and 2 floats readable behind them
+  std::ptrdiff_t input_map_stride, input_row_stride, odd_columns;  // floats; from even to odd columns
+  float* output;  // [maps][height][width]; a row is written in whole vectors
+  std::ptrdiff_t output_map_stride, output_row_stride;
+  int maps, inputs, height, width;  // of the subsampled maps
+  const float* kernel;              // [maps][inputs][5][5]
+  const float* bias;                // [maps]
+  Activation activation;
+  const Subsample2x2* subsample;
+  float* rows;  // [maps][2][vectors][2][lane] and [maps][vectors][lane] scratch
 };
 
 // Subsampling on its own: behind another subsampling, or first.
@@ -156,7 +170,8 @@ struct Softmax {
 };
 
 // Pixels of one group of images -> maps: fma(unit, scale, shift), where unit is value / 255 for uint8 and the value
-// itself for float32. Lanes beyond `images` repeat the last image; for a single image there are no lanes in the output.
+// itself for float32. Lanes beyond `images` repeat the last image; for a single image there are no lanes in the output,
+// and its columns, the image's first one being `first_column`, may lie apart: even ones, then odd ones.
 struct Pixels {
   const void* data;
   PixelType type;
@@ -166,6 +181,8 @@ struct Pixels {
   const float* scale;  // [channels]
   const float* shift;  // [channels]
   OutputMaps output;
+  int first_column;            // load_single: of the output
+  std::ptrdiff_t odd_columns;  // load_single: from even to odd columns, in floats; 0: side by side
 };
 
 // What a row of float pixels holds; `finite` is false if any is NaN or infinite (then the other two mean nothing).
@@ -186,6 +203,7 @@ struct Table {
   void (*rbf)(const RBF&);
   void (*load_single)(const Pixels&);
   void (*single_conv5x5)(const SingleConv5x5&);
+  void (*single_wide_conv5x5)(const SingleWideConv5x5&);
   void (*single_dense)(const SingleDense&);
   void (*single_rbf)(const SingleRBF&);
   void (*softmax)(const Softmax&);

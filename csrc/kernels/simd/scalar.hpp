@@ -21,6 +21,12 @@ constexpr int kRegisters = 16;
 
 inline Vec load(const float* p) { return *p; }
 inline void store(float* p, Vec v) { *p = v; }
+inline Vec load_any(const void* p) {  // at any alignment
+  float value;
+  __builtin_memcpy(&value, p, sizeof value);
+  return value;
+}
+inline void store_any(float* p, Vec v) { *p = v; }
 inline Vec broadcast(float x) { return x; }
 inline Vec add(Vec a, Vec b) { return a + b; }
 inline Vec sub(Vec a, Vec b) { return a - b; }
@@ -61,6 +67,11 @@ inline Vec low_bits_to_exponent(Vec v) {
   __builtin_memcpy(&v, &bits, sizeof bits);
   return v;
 }
+
+// kLanes bytes as floats; rows to columns; a b, side by side, to even and odd columns.
+inline Vec from_bytes(const unsigned char* p) { return static_cast<float>(*p); }
+inline void transpose(Vec (&)[kLanes]) {}
+inline void split_columns(Vec&, Vec&) {}
 
 }  // namespace simd
 }  // namespace

@@ -1,4 +1,4 @@
 """How fast the package is on this machine, and beside the other runtimes: `lenet-fast bench`.
 
-    subjects -> contest (peers/, peak) -> report, plot
+subjects -> contest (peers/, peak) -> report, plot
 """

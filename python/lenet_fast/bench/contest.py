@@ -84,9 +84,7 @@ def compete(
         machine.set_num_threads(before)
 
 
-def _row(
-    model: Model, names: Sequence[str], batch: int, threads: int, rounds: int, images: Any, floats: Floats
-) -> Row:
+def _row(model: Model, names: Sequence[str], batch: int, threads: int, rounds: int, images: Any, floats: Floats) -> Row:
     run = model.predict_proba if model.network.head == "softmax" else model.scores
     ours = Contestant("lenet_fast", "uint8", run, _cut(images, batch))
     peers = [

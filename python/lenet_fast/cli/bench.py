@@ -46,9 +46,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help=f"images per call, 1 to {IMAGES} (default: {','.join(map(str, BATCHES))})",
     )
     parser.add_argument("--threads", metavar="N,N", type=_counts(65_536), default=[1, 2], help="default: 1,2")
-    parser.add_argument(
-        "--rounds", metavar="N", type=_count, default=7, help="counted rounds (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", metavar="N", type=_count, default=7, help="counted rounds (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the speeds there (.png, .svg, .pdf)")
     parser.set_defaults(run=run)

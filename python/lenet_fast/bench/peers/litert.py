@@ -137,9 +137,7 @@ def _convolution(graph: _Graph, conv: Conv) -> None:
         graph.add("CONV_2D", shape, weight, bias, kind="Conv2DOptions", **strides)
     else:
         weight = graph.constant(conv.weight.transpose(1, 2, 3, 0))
-        graph.add(
-            "DEPTHWISE_CONV_2D", shape, weight, bias, kind="DepthwiseConv2DOptions", depthMultiplier=1, **strides
-        )
+        graph.add("DEPTHWISE_CONV_2D", shape, weight, bias, kind="DepthwiseConv2DOptions", depthMultiplier=1, **strides)
 
 
 def _full_connection(graph: _Graph, dense: Dense) -> int:
