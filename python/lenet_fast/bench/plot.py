@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,16 @@ _COLOURS = {
 }
 
 
+def require_matplotlib() -> None:
+    """Raise an ImportError that names the extra where matplotlib is missing."""
+    if find_spec("matplotlib") is None:
+        raise ImportError('--plot needs matplotlib: pip install "lenet-fast[bench]"')
+
+
 def write_plot(path: Path, tables: Mapping[str, tuple[Model, list[Row]]], peak: float) -> None:
-    """Write the figure; the suffix of `path` says in which format. ImportError names the extra that is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('--plot needs matplotlib: pip install "lenet-fast[bench]"') from error
+    """Write the figure; the suffix of `path`, .png, .svg or .pdf, says in which format."""
+    from matplotlib.figure import Figure
+
     threads = sorted({row.threads for _, rows in tables.values() for row in rows})
     figure = Figure(figsize=(4.6 * len(tables), 3.9 * len(threads)), layout="constrained")
     grid = figure.subplots(len(threads), len(tables), squeeze=False)

@@ -26,10 +26,9 @@ def heading(name: str, model: Model, row: Row, peak: float, versus: bool) -> str
     work = multiply_adds(model)
     threads = f"{row.threads} thread" + "s" * (row.threads > 1)
     bound = work / peak / row.threads * 1e6
-    return (
-        f"\n{name}: {size}, {work:,} multiply-adds, {threads}, {machine.info()['isa']}"
-        f" (at the peak of {peak / 1e9:.1f} billion/s a core: {bound:.1f} us/image)\n{_HEADER}{_VERSUS if versus else ''}"
-    )
+    title = f"{name}: {size}, {work:,} multiply-adds, {threads}, {machine.info()['isa']}"
+    floor = f"at the peak of {peak / 1e9:.1f} billion/s a core: {bound:.1f} us/image"
+    return f"\n{title} ({floor})\n{_HEADER}{_VERSUS if versus else ''}"
 
 
 def line(row: Row) -> str:

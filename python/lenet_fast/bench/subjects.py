@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ def reference_models() -> dict[str, Model]:
     random = np.random.default_rng(1998)
     models = {}
     for name, network in networks().items():
-        fan_in = {tensor: np.sqrt(max(1, np.prod(shape[1:]))) for tensor, shape in network.parameters.items()}
-        weights = {tensor: random.normal(0, 1 / fan_in[tensor], s) for tensor, s in network.parameters.items()}
+        weights = {
+            tensor: random.normal(0, 1 / math.sqrt(math.prod(shape[1:])), shape)
+            for tensor, shape in network.parameters.items()
+        }
         models[name] = pretrained("digits") if name == "lenet5-1998" else Model(network, weights)
     return models
 
@@ -41,5 +44,6 @@ def some_images(model: Model, count: int) -> NDArray[np.uint8]:
 
 def scaled(model: Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The images as the first layer sees them, which is what other runtimes want."""
-    scale, shift = (np.float32(v)[:, None, None] for v in model.preprocess.per_channel(model.network.input[0]))
+    factors = np.array(model.preprocess.per_channel(model.network.input[0]), np.float32)
+    scale, shift = factors[:, :, None, None]
     return np.asarray(images / np.float32(255) * scale + shift, np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..bench.contest import BATCHES, IMAGES, Row, compete
 from ..bench.peak import multiply_adds_per_second
 from ..bench.peers import PEERS
-from ..bench.plot import write_plot
+from ..bench.plot import require_matplotlib, write_plot
 from ..bench.report import heading, line, missing, write_json
 from ..bench.subjects import subject
 from ..model import Model
@@ -21,15 +21,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "bench",
         help="measure speed, alone or beside other runtimes",
-        description="Measure images per second, the share of this machine's multiply-add peak and, with --vs, the ratio "
-        "to the best of other runtimes: same weights, same threads, answers compared first, rounds interleaved, each "
-        "runtime at its best setting. Start with: lenet-fast bench --batches 1,256 --threads 1",
+        description="Measure images per second, the share of this machine's multiply-add peak and, with --vs, the "
+        "ratio to the best of other runtimes: same weights, same threads, answers compared first, rounds interleaved, "
+        "each runtime at its best setting. Start with: lenet-fast bench --batches 1,256 --threads 1",
     )
     parser.add_argument(
         "model",
         nargs="*",
         default=list(networks()),
-        help="a model file or one of %(default)s (default: all of these)",
+        help=f"a model file or one of {', '.join(networks())} (default: all of these)",
     )
     parser.add_argument(
         "--vs",
@@ -47,13 +47,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("--threads", metavar="N,N", type=_counts(65_536), default=[1, 2], help="default: 1,2")
     parser.add_argument("--rounds", metavar="N", type=_count, default=7, help="counted rounds (default: %(default)s)")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
-    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the speeds there (.png, .svg, .pdf)")
+    parser.add_argument("--json", metavar="FILE", type=_file, help="write every figure there")
+    parser.add_argument("--plot", metavar="FILE", type=_picture, help="draw the speeds there (.png, .svg, .pdf)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the tables as they are measured, then write what was asked for."""
+    if options.plot:
+        require_matplotlib()
     subjects = {name: subject(name) for name in options.model}
     here = [name for name in options.vs if PEERS[name].version()]
     if note := missing(options.vs):
@@ -74,14 +76,31 @@ def run(options: argparse.Namespace) -> None:
         write_plot(options.plot, tables, peak)
 
 
-def _count(text: str, most: int = 1000) -> int:
-    if not text.strip().isdecimal() or not 1 <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"wanted a whole number from 1 to {most}, found {text!r}")
-    return int(text)
+def _count(text: str) -> int:
+    return _whole(text, 1000, "a whole number")
 
 
 def _counts(most: int) -> Callable[[str], list[int]]:
-    return lambda text: list(dict.fromkeys(_count(part, most) for part in text.split(",")))
+    return lambda text: list(dict.fromkeys(_whole(part, most, "whole numbers") for part in text.split(",")))
+
+
+def _whole(text: str, most: int, what: str) -> int:
+    if not text.strip().isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"wanted {what} from 1 to {most}, found {text!r}")
+    return int(text)
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"wanted a file in a folder that exists, found {text!r}")
+    return path
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix not in (".png", ".svg", ".pdf"):
+        raise argparse.ArgumentTypeError(f"wanted a name that ends in .png, .svg or .pdf, found {text!r}")
+    return _file(text)
 
 
 def _peers(text: str) -> list[str]:

@@ -44,9 +44,10 @@ class Peer:
     def version(self) -> str | None:
         """The installed version, or None where a package is missing."""
         try:
-            return [metadata.version(package) for package in self.packages][0]
+            versions = [metadata.version(package) for package in self.packages]
         except metadata.PackageNotFoundError:
             return None
+        return versions[0]
 
     def ways(self, model: Model, threads: int, batch: int) -> Iterator[Way]:
         """The ways it runs `model` in batches of `batch` images; none where it cannot."""

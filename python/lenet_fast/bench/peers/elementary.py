@@ -49,7 +49,7 @@ class Affine:
     shift: Array
 
     def then(self, other: Affine) -> Affine:
-        """This one and the other behind it, as one."""
+        """One affine for the two, the other behind it."""
         return Affine(self.scale * other.scale, self.shift * other.scale + other.shift)
 
 
@@ -137,7 +137,7 @@ def _scaling(factor: float) -> Affine:
 
 
 def folded(model: Model) -> list[Operation]:
-    """The fewest operations: every `Affine` ends up in weights, behind an operation that computes some or before one."""
+    """The fewest operations: an `Affine` joins the weights of a neighbour wherever it can."""
     operations: list[Operation] = []
     waiting: Affine | None = None  # what still has to happen to the last output
     for operation in plain(model):

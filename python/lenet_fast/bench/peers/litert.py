@@ -76,15 +76,25 @@ def _litert_model(operations: Sequence[Operation], shape: tuple[int, int, int], 
     maps, height, width = shape
     graph = _Graph((batch, height, width, maps))
     order: Array | None = None  # of a flattened vector's values as they lie here, maps last
-    for operation in operations:
+    for operation, following in zip(operations, [*operations[1:], None], strict=True):
         if isinstance(operation, Flatten):
-            order = np.arange(np.prod(operation.shape)).reshape(operation.shape).transpose(1, 2, 0).ravel()
-            graph.add("RESHAPE", (batch, len(order)), graph.constant(np.array([batch, len(order)]), np.int32))
+            if isinstance(following, (Dense, Distances)):
+                order = np.arange(np.prod(operation.shape)).reshape(operation.shape).transpose(1, 2, 0).ravel()
+            _flatten(graph, maps_first=order is None)
             continue
         if isinstance(operation, (Dense, Distances)) and order is not None:
             operation, order = _reordered(operation, order), None
         _translate(graph, operation)
     return graph.bytes()
+
+
+def _flatten(graph: _Graph, maps_first: bool) -> None:
+    batch, height, width, maps = graph.shape
+    if maps_first:
+        axes = graph.constant(np.array([0, 3, 1, 2]), np.int32)
+        graph.add("TRANSPOSE", (batch, maps, height, width), axes, kind="TransposeOptions")
+    shape = (batch, maps * height * width)
+    graph.add("RESHAPE", shape, graph.constant(np.array(shape), np.int32))
 
 
 def _reordered(operation: Dense | Distances, order: Array) -> Dense | Distances:

@@ -48,8 +48,8 @@ def onnx_model(operations: Sequence[Operation], shape: tuple[int, int, int]) -> 
 def _translate(graph: _Graph, operation: Operation) -> None:
     match operation:
         case Conv(weight, bias, padding, stride, groups):
-            options = {"pads": [padding] * 4, "strides": [stride] * 2, "group": groups}
-            graph.add("Conv", graph.constant(weight), graph.constant(bias), **options)
+            tensors = graph.constant(weight), graph.constant(bias)
+            graph.add("Conv", *tensors, pads=[padding] * 4, strides=[stride] * 2, group=groups)
         case Pool(kind):
             name = "AveragePool" if kind == "average" else "MaxPool"
             graph.add(name, kernel_shape=[2, 2], strides=[2, 2])

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from ...model import Floats, Model
 from . import Way, writings
@@ -28,9 +27,7 @@ class _Distances(nn.Module):
 class _Affine(nn.Module):
     def __init__(self, affine: Affine) -> None:
         super().__init__()
-        shape = (-1, 1, 1) if affine.scale.ndim else ()
-        self.register_buffer("scale", _tensor(affine.scale).reshape(shape))
-        self.register_buffer("shift", _tensor(affine.shift).reshape((-1, 1, 1) if affine.shift.ndim else ()))
+        self.scale, self.shift = (_tensor(v.reshape(-1, 1, 1) if v.ndim else v) for v in (affine.scale, affine.shift))
         self.shifts = bool(affine.shift.any())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -88,7 +85,10 @@ def ways(model: Model, threads: int, batch: int) -> Iterator[Way]:
         yield _way(f"eager, {name}", module)
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # TorchScript says of itself that it is deprecated
-            frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(module, example)))
+            frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(module, example)))  # type: ignore[no-untyped-call]
         yield _way(f"TorchScript, {name}", frozen)
     torch.compiler.reset()
-    yield _way("compiled", torch.compile(list(modules.values())[-1], dynamic=False))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the compiler uses TorchScript
+        compiled = torch.compile(list(modules.values())[-1], dynamic=False)
+    yield _way("compiled", compiled)
