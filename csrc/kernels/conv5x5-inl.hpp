@@ -7,8 +7,9 @@
 //   along an input row every value is loaded once for the up to five sums that it reaches: 0.30 loads a multiply-add.
 //
 //   16 registers, 2 x 5 sums: too few for that order, since neighbours in it depend on each other. So one weight at a
-//   time goes through all ten sums, which covers four cycles of latency on two ports, and each multiply-add loads its
-//   own input: 1.1 loads, where two load ports allow 1. Waiting for loads costs less than waiting for sums.
+//   time goes through all ten sums, which covers four cycles of latency on two ports, and each multiply-add has a value
+//   of its own from memory: up to 1.1 loads, where two load ports allow 1. Values that have to be broadcast are kept
+//   where there is room: 0.7 loads.
 //
 // Where a lane is an image, a weight is one number for all lanes and a value is a vector, and the tile belongs to one
 // output map, so that a connection table skips exactly the kernels it lacks. Where a lane is an output map it is the
@@ -29,6 +30,7 @@ static_assert(2 * kWidestTile >= 8, "too few sums in flight to hide the latency 
 
 // What a lane is decides how values and weights are read; kColumn and kWeight: floats from one to the next.
 struct LanesAreImages {
+  static constexpr bool kBroadcastsValues = false;
   static constexpr int kColumn = simd::kLanes, kWeight = 1;
   static Vec value(const float* p) { return simd::load(p); }
   static Vec weight(const float* p) { return simd::broadcast(*p); }
@@ -36,6 +38,7 @@ struct LanesAreImages {
 
 template <int kColumnStride>
 struct LanesAreMaps {
+  static constexpr bool kBroadcastsValues = true;
   static constexpr int kColumn = kColumnStride, kWeight = simd::kLanes;
   static Vec value(const float* p) { return simd::broadcast(*p); }
   static Vec weight(const float* p) { return simd::load(p); }
@@ -52,34 +55,76 @@ struct OutputRows {
   bool has_table;
 };
 
-// Adds what one kernel row contributes to a tile's sums; `row` is the input row of the upper outputs.
+// What one kernel row contributes to a tile's sums, in one of three orders; `row` is the input row of the upper
+// outputs.
+
+// Weights stay, values go by once.
+template <class Lanes, int kRows, int kColumns>
+inline void add_with_weights_kept(const float* weight, const float* row, std::ptrdiff_t row_stride,
+                                  Vec (&sums)[kRows][kColumns]) {
+  Vec w[kKernel];
+#pragma GCC unroll 5
+  for (int kx = 0; kx < kKernel; ++kx) w[kx] = Lanes::weight(weight + kx * Lanes::kWeight);
+#pragma GCC unroll 17
+  for (int x = 0; x < kColumns + kKernel - 1; ++x)
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; ++r) {
+      const Vec value = Lanes::value(row + r * row_stride + x * Lanes::kColumn);
+#pragma GCC unroll 5
+      for (int kx = kKernel - 1; kx >= 0; --kx)
+        if (x - kx >= 0 && x - kx < kColumns) sums[r][x - kx] = simd::fma(value, w[kx], sums[r][x - kx]);
+    }
+}
+
+// One weight at a time through all sums; a value is an operand in memory.
+template <class Lanes, int kRows, int kColumns>
+inline void add_from_memory(const float* weight, const float* row, std::ptrdiff_t row_stride,
+                            Vec (&sums)[kRows][kColumns]) {
+#pragma GCC unroll 5
+  for (int kx = 0; kx < kKernel; ++kx) {
+    const Vec w = Lanes::weight(weight + kx * Lanes::kWeight);
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 5
+      for (int x = 0; x < kColumns; ++x)
+        sums[r][x] = simd::fma(Lanes::value(row + r * row_stride + (x + kx) * Lanes::kColumn), w, sums[r][x]);
+  }
+}
+
+// The same where a value is broadcast, which takes a load of its own: the last two of a row are kept, since the next
+// kernel column wants them for the sums to their left. 0.7 loads a multiply-add instead of 1.1.
+template <class Lanes, int kRows, int kColumns>
+inline void add_with_values_kept(const float* weight, const float* row, std::ptrdiff_t row_stride,
+                                 Vec (&sums)[kRows][kColumns]) {
+  Vec kept[kRows][2];
+#pragma GCC unroll 5
+  for (int kx = 0; kx < kKernel; ++kx) {
+    asm("" : "+r"(row), "+r"(weight));  // no more may be kept: that would push sums out of registers
+    const Vec w = Lanes::weight(weight + kx * Lanes::kWeight);
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 5
+      for (int x = 0; x < kColumns; ++x) {
+        const bool is_kept = kx > 0 && (x == kColumns - 3 || x == kColumns - 2);
+        const Vec value =
+            is_kept ? kept[r][x - (kColumns - 3)] : Lanes::value(row + r * row_stride + (x + kx) * Lanes::kColumn);
+        simd::accumulate(sums[r][x], value, w);
+        if (x == kColumns - 2) kept[r][0] = value;
+        if (x == kColumns - 1) kept[r][1] = value;
+      }
+    }
+  }
+}
+
 template <class Lanes, int kRows, int kColumns>
 inline void add_kernel_row(const float* weight, const float* row, std::ptrdiff_t row_stride,
                            Vec (&sums)[kRows][kColumns]) {
-  if constexpr (kWeightsStay) {
-    Vec w[kKernel];
-#pragma GCC unroll 5
-    for (int kx = 0; kx < kKernel; ++kx) w[kx] = Lanes::weight(weight + kx * Lanes::kWeight);
-#pragma GCC unroll 17
-    for (int x = 0; x < kColumns + kKernel - 1; ++x)
-#pragma GCC unroll 2
-      for (int r = 0; r < kRows; ++r) {
-        const Vec value = Lanes::value(row + r * row_stride + x * Lanes::kColumn);
-#pragma GCC unroll 5
-        for (int kx = kKernel - 1; kx >= 0; --kx)
-          if (x - kx >= 0 && x - kx < kColumns) sums[r][x - kx] = simd::fma(value, w[kx], sums[r][x - kx]);
-      }
-  } else {
-#pragma GCC unroll 5
-    for (int kx = 0; kx < kKernel; ++kx) {
-      const Vec w = Lanes::weight(weight + kx * Lanes::kWeight);
-#pragma GCC unroll 2
-      for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 5
-        for (int x = 0; x < kColumns; ++x)
-          sums[r][x] = simd::fma(Lanes::value(row + r * row_stride + (x + kx) * Lanes::kColumn), w, sums[r][x]);
-    }
-  }
+  if constexpr (kWeightsStay)
+    add_with_weights_kept<Lanes>(weight, row, row_stride, sums);
+  else if constexpr (Lanes::kBroadcastsValues && kColumns >= 3)
+    add_with_values_kept<Lanes>(weight, row, row_stride, sums);
+  else
+    add_from_memory<Lanes>(weight, row, row_stride, sums);
 }
 
 // kRows x kColumns sums -> out[row][column][lane], rows `out_stride` floats apart.

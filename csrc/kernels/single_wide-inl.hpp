@@ -53,7 +53,7 @@ inline void wide_tile(const SingleWideConv5x5& layer, int map, const float* inpu
             const Vec value = simd::load_any(row + r * layer.input_row_stride + k % 2 * layer.odd_columns + k / 2);
 #pragma GCC unroll 6
             for (int m = 0; m < kMaps; ++m)
-              sums[m][r][odd] = simd::fma(value, simd::broadcast(weight[m * weights + kx]), sums[m][r][odd]);
+              simd::accumulate(sums[m][r][odd], simd::broadcast(weight[m * weights + kx]), value);
           }
       }
   }

@@ -32,6 +32,8 @@ inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 inline Vec min(Vec a, Vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 inline Vec max(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 
+inline void accumulate(Vec& sum, Vec a, Vec b) { sum = fma(a, b, sum); }
+
 inline Vec low_bits_to_exponent(Vec v) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(v), 23)); }
 
 // kLanes bytes as floats; rows to columns; a b, side by side, to even and odd columns.

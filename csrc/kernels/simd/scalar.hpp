@@ -60,6 +60,8 @@ inline Vec fma(Vec a, Vec b, Vec c) {
 inline Vec min(Vec a, Vec b) { return a < b ? a : b; }
 inline Vec max(Vec a, Vec b) { return a > b ? a : b; }
 
+inline void accumulate(Vec& sum, Vec a, Vec b) { sum = fma(a, b, sum); }
+
 inline Vec low_bits_to_exponent(Vec v) {
   std::uint32_t bits;
   __builtin_memcpy(&bits, &v, sizeof bits);
