@@ -218,15 +218,20 @@ class Worker {
     }
   }
 
+  // Maps without a border are one row of values, others a row at a time.
   void copy_rows(const Buffer& buffer, float* out) const {
     const Shape& shape = buffer.shape;
-    for (int i = 0; i < count_; ++i) {
-      const float* const from = values(buffer, i);
-      float* to = out + (first_ + i) * shape.size();
-      for (int map = 0; map < shape.maps; ++map)
-        for (int y = 0; y < shape.height; ++y)
-          for (int x = 0; x < shape.width; ++x) *to++ = from[buffer.at(map, y, x) * lanes()];
-    }
+    const std::ptrdiff_t size = shape.size(), joint = buffer.padding == 0 ? size : shape.width;
+    for (int v = 0; v * lanes() < count_; ++v)
+      for (std::ptrdiff_t done = 0; done < size; done += joint) {
+        const auto row = static_cast<int>(done / shape.width);
+        plan_.table().store_rows(
+            {.data = data(buffer, v) + buffer.at(row / shape.height, row % shape.height, 0) * lanes(),
+             .count = joint,
+             .images = std::min(lanes(), count_ - v * lanes()),
+             .output = out + (first_ + v * lanes()) * size + done,
+             .image_stride = size});
+      }
   }
 
   std::int64_t label(const Buffer& scores, int i) const {

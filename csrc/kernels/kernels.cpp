@@ -15,6 +15,7 @@ using namespace lenet_fast::kernels;
 #include "dense-inl.hpp"
 #include "pixels-inl.hpp"
 #include "softmax-inl.hpp"
+#include "rows-inl.hpp"
 #include "peak-inl.hpp"
 
 namespace lenet_fast::kernels {
@@ -34,6 +35,7 @@ const Table LENET_FAST_TABLE = {.name = simd::kName,
                                 .single_dense = ::single_dense,
                                 .single_rbf = ::single_rbf,
                                 .softmax = ::softmax,
+                                .store_rows = ::store_rows,
                                 .activate = ::activate,
                                 .pixel_range = ::pixel_range,
                                 .multiply_adds = ::multiply_adds,

@@ -185,6 +185,15 @@ struct Pixels {
   std::ptrdiff_t odd_columns;  // load_single: from even to odd columns, in floats; 0: side by side
 };
 
+// Values of one group of images -> one row per image.
+struct Rows {
+  const float* data;            // [count][lane]
+  std::ptrdiff_t count;         // values per image
+  int images;                   // 1 to lanes
+  float* output;                // [images][count]
+  std::ptrdiff_t image_stride;  // floats from one row to the next
+};
+
 // What a row of float pixels holds; `finite` is false if any is NaN or infinite (then the other two mean nothing).
 struct PixelRange {
   float smallest, largest;
@@ -207,6 +216,7 @@ struct Table {
   void (*single_dense)(const SingleDense&);
   void (*single_rbf)(const SingleRBF&);
   void (*softmax)(const Softmax&);
+  void (*store_rows)(const Rows&);
   void (*activate)(Activation, const float* in, float* out,
                    std::size_t count);                               // any count and alignment; in == out allowed
   PixelRange (*pixel_range)(const void* floats, std::size_t count);  // count >= 1; any alignment
