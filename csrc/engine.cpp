@@ -8,8 +8,9 @@
 namespace lenet_fast {
 namespace {
 
-// Fewer blocks than this for each thread, and waking it costs more than it helps.
-constexpr std::int64_t kBlocksPerThread = 2;
+// Connections that a thread must have to compute if it is to be woken: some 40 microseconds, where waking takes 5
+// to 20.
+constexpr std::int64_t kWorthWaking = 2'000'000;
 
 // One per thread, kept for the next call.
 float* workspace(std::size_t size) {
@@ -21,16 +22,20 @@ float* workspace(std::size_t size) {
 // One thread's part of a run: blocks of images through the plan, in a workspace of its own.
 class Worker {
  public:
-  Worker(const Plan& plan, const ImageView& images, const Outputs& outputs)
-      : plan_(plan), images_(images), outputs_(outputs), memory_(workspace(plan.workspace_size())) {
+  Worker(const Plan& plan, const ImageView& images, const Outputs& outputs, int block_images)
+      : plan_(plan),
+        images_(images),
+        outputs_(outputs),
+        memory_(workspace(plan.workspace_size())),
+        block_images_(block_images) {
     const auto is_dense = [&](const Tap& tap) { return plan.network().is_dense_from(tap.layer); };
     can_be_single_ = plan.single() && std::all_of(outputs.taps.begin(), outputs.taps.end(), is_dense);
   }
 
   // Whole vectors of images in the lanes; what is left over one by one, if that is faster.
   void block(std::int64_t index) {
-    first_ = index * plan_.block_images();
-    count_ = static_cast<int>(std::min<std::int64_t>(plan_.block_images(), images_.images - first_));
+    first_ = index * block_images_;
+    count_ = static_cast<int>(std::min<std::int64_t>(block_images_, images_.images - first_));
     const int rest = count_ % lanes();
     const int singles = can_be_single_ && rest <= plan_.table().single_at_most ? rest : 0;
     if (count_ > singles) vectors((count_ - singles + lanes() - 1) / lanes());
@@ -261,26 +266,37 @@ class Worker {
   const ImageView& images_;
   const Outputs& outputs_;
   float* const memory_;
+  const int block_images_;
   std::int64_t first_ = 0;  // the block's images: [first_, first_ + count_)
   int count_ = 0;
   bool can_be_single_ = false, borders_laid_ = false, single_borders_laid_ = false;
 };
 
+// How a run is shared: threads that are worth waking, and images that one of them takes at a time.
+struct Share {
+  int threads, block_images;
+};
+
+// Blocks are as large as the dense layers like them unless that leaves too few to share evenly.
+Share share_of(const Plan& plan, std::int64_t images) {
+  const int lanes = plan.table().lanes;
+  const std::int64_t vectors = (images + lanes - 1) / lanes;
+  const std::int64_t worth = std::min(vectors, images * plan.connections() / kWorthWaking);
+  const int threads = static_cast<int>(std::clamp<std::int64_t>(worth, 1, threads::count()));
+  const bool enough = threads == 1 || vectors >= std::int64_t{4} * kBlockVectors * threads;
+  return {threads, lanes * (enough ? kBlockVectors : 1)};
+}
+
 }  // namespace
 
 void run(const Plan& plan, const ImageView& images, const Outputs& outputs) {
   if (images.images == 0) return;
-  const std::int64_t blocks = (images.images + plan.block_images() - 1) / plan.block_images();
-  threads::Counter counter(blocks);
-  const auto work = [&] {
-    Worker worker(plan, images, outputs);
+  const Share share = share_of(plan, images.images);
+  threads::Counter counter((images.images + share.block_images - 1) / share.block_images);
+  threads::run(share.threads, [&] {
+    Worker worker(plan, images, outputs, share.block_images);
     for (std::int64_t block; counter.take(block);) worker.block(block);
-  };
-  const std::int64_t useful = blocks / kBlocksPerThread;
-  if (useful <= 1)
-    work();
-  else
-    threads::run(static_cast<int>(std::min<std::int64_t>(useful, threads::count())), work);
+  });
 }
 
 }  // namespace lenet_fast

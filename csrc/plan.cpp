@@ -75,6 +75,7 @@ Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scali
   for (std::size_t i = 0; i < figures.size(); ++i) {
     check_size(figures[i], 0, weights[i].weight);
     check_size(figures[i], 1, weights[i].bias);
+    connections_ += figures[i].connections;
   }
 
   buffer_of_layer_.assign(figures.size(), kFusedAway);

@@ -70,7 +70,9 @@ class Plan {
   const std::optional<SinglePlan>& single() const { return single_; }  // for few images, where that is possible
   const Buffer& buffer_of(std::size_t layer) const;                    // throws Error if the layer is fused away
 
-  int block_images() const { return table_.lanes * kBlockVectors; }
+  std::int64_t connections() const {
+    return connections_;
+  }  // per image, as the paper counts them: how much there is to do
   std::size_t workspace_size() const { return workspace_; }  // floats: a block's buffers, scratch rows, a single image
   std::size_t rows_offset() const { return rows_; }          // floats: where the scratch rows begin
   std::size_t single_offset() const { return single_offset_; }
@@ -94,6 +96,7 @@ class Plan {
   std::vector<BlockStep> block_steps_;
   std::vector<Buffer> buffers_;
   std::vector<std::size_t> buffer_of_layer_;
+  std::int64_t connections_ = 0;
   std::size_t rows_ = 0, single_offset_ = 0, workspace_ = 0;
   PackedArrays packed_;
   std::optional<SinglePlan> single_;
