@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     here = [name for name in options.vs if PEERS[name].version()]
     if note := missing(options.vs):
         print(note)
-    peak = multiply_adds_per_second()
+    peak = multiply_adds_per_second(rounds=31)
     tables: dict[str, tuple[Model, list[Row]]] = {}
     for name, model in subjects.items():
         rows: list[Row] = []
