@@ -96,16 +96,6 @@ SinglePlan::Place SinglePlan::add_wide_conv(const Network& network, const Place&
                                             std::span<const LayerWeights> weights) {
   const Shape out = network.figures()[1].output;
   const std::ptrdiff_t row = std::ptrdiff_t{groups(out.width)} * lanes_, map = out.height * row;
-  const auto maps = static_cast<std::size_t>(out.maps);
-  const auto& pool = std::get<Subsample2x2>(network.layers()[1]);
-  const auto kept = [&](std::span<const float> values) {
-    return packed_.keep(std::vector(values.begin(), values.end()));
-  };
-  const bool trainable = pool.pooling == Pooling::trainable;
-  const kernels::Subsample2x2 subsample{
-      pool.pooling, pool.activation,
-      trainable ? kept(weights[1].weight) : packed_.keep(std::vector<float>(maps, 0.25f)),
-      trainable ? kept(weights[1].bias) : packed_.keep(std::vector<float>(maps, 0.0f))};
 
   kernels::SingleWideConv5x5 kernel{};
   kernel.input_map_stride = image_.map_stride;
@@ -117,10 +107,10 @@ SinglePlan::Place SinglePlan::add_wide_conv(const Network& network, const Place&
   kernel.inputs = network.input().maps;
   kernel.height = out.height;
   kernel.width = out.width;
-  kernel.kernel = kept(weights[0].weight);
-  kernel.bias = kept(weights[0].bias);
+  kernel.kernel = grouped(weights[0].weight, out.maps, 1);
+  kernel.bias = grouped(weights[0].bias, out.maps, 1);
   kernel.activation = std::get<Conv5x5>(network.layers()[0]).activation;
-  kernel.subsample = packed_.keep(std::vector{subsample});
+  kernel.subsample = add_subsample(std::get<Subsample2x2>(network.layers()[1]), weights[1], out.maps, 1);
 
   Place place{allocate(static_cast<std::size_t>(out.maps * map)), {}, row, 1};
   for (int m = 0; m < out.maps; ++m) place.map.push_back(static_cast<int>(m * map));
@@ -144,20 +134,12 @@ SinglePlan::Place SinglePlan::add_conv(const Network& network, std::size_t layer
   kernel.height = last > layer ? 2 * out.height : full.height;
   kernel.width = last > layer ? 2 * out.width : full.width;
   kernel.source = packed_.keep(std::vector<int>(input.map));
-  kernel.kernel = grouped(connected(conv, kernel.inputs, weights[0].weight), full.maps);
-  kernel.bias = grouped(weights[0].bias, full.maps);
+  kernel.kernel = grouped(connected(conv, kernel.inputs, weights[0].weight), full.maps, lanes_);
+  kernel.bias = grouped(weights[0].bias, full.maps, lanes_);
   kernel.has_table = !conv.connections.empty();
   kernel.activation = conv.activation;
-  if (last > layer) {
-    const auto& pool = std::get<Subsample2x2>(network.layers()[last]);
-    const auto maps = static_cast<std::size_t>(full.maps);
-    const std::vector<float> quarters(maps, 0.25f), zeros(maps);
-    const bool trainable = pool.pooling == Pooling::trainable;
-    kernel.subsample = packed_.keep(std::vector{
-        kernels::Subsample2x2{pool.pooling, pool.activation,
-                              grouped(trainable ? weights[1].weight : std::span<const float>(quarters), full.maps),
-                              grouped(trainable ? weights[1].bias : std::span<const float>(zeros), full.maps)}});
-  }
+  if (last > layer)
+    kernel.subsample = add_subsample(std::get<Subsample2x2>(network.layers()[last]), weights[1], full.maps, lanes_);
 
   Place place{allocate(static_cast<std::size_t>(kernel.groups * group)), {}, row, lanes_};
   for (int m = 0; m < full.maps; ++m) place.map.push_back(static_cast<int>(m / lanes_ * group + m % lanes_));
@@ -178,7 +160,7 @@ SinglePlan::Place SinglePlan::add_dense(const Network& network, std::size_t laye
   for (int unit = 0; unit < out.maps; ++unit) place.map.push_back(unit);
   const int* const sources = packed_.keep(std::move(source));
   const auto inputs = static_cast<int>(in.size());
-  const float* const weight = grouped(weights.weight, out.maps);
+  const float* const weight = grouped(weights.weight, out.maps, lanes_);
   const Layer& kind = network.layers()[layer];
   if (std::holds_alternative<RBF>(kind)) {
     steps_.push_back({kernels::SingleRBF{nullptr, sources, nullptr, inputs, groups(out.maps), weight}, layer,
@@ -186,7 +168,7 @@ SinglePlan::Place SinglePlan::add_dense(const Network& network, std::size_t laye
   } else {
     const auto* conv = std::get_if<Conv5x5>(&kind);
     const Activation activation = conv ? conv->activation : std::get<Dense>(kind).activation;
-    const float* const bias = grouped(weights.bias, out.maps);
+    const float* const bias = grouped(weights.bias, out.maps, lanes_);
     steps_.push_back(
         {kernels::SingleDense{nullptr, sources, nullptr, inputs, groups(out.maps), weight, bias, activation}, layer,
          input.offset, place.offset});
@@ -201,13 +183,25 @@ std::size_t SinglePlan::allocate(std::size_t floats) {
   return offset;
 }
 
-const float* SinglePlan::grouped(std::span<const float> rows, int outputs) {
-  const auto lanes = static_cast<std::size_t>(lanes_), inputs = rows.size() / static_cast<std::size_t>(outputs);
-  std::vector<float> packed(static_cast<std::size_t>(groups(outputs)) * inputs * lanes);
-  for (std::size_t m = 0; m < static_cast<std::size_t>(outputs); ++m)
+const float* SinglePlan::grouped(std::span<const float> rows, int outputs, int lanes) {
+  const auto width = static_cast<std::size_t>(lanes), count = static_cast<std::size_t>(outputs);
+  const std::size_t inputs = rows.size() / count;
+  std::vector<float> packed((count + width - 1) / width * inputs * width);
+  for (std::size_t m = 0; m < count; ++m)
     for (std::size_t j = 0; j < inputs; ++j)
-      packed[(m / lanes * inputs + j) * lanes + m % lanes] = rows[m * inputs + j];
+      packed[(m / width * inputs + j) * width + m % width] = rows[m * inputs + j];
   return packed_.keep(packed);
+}
+
+const kernels::Subsample2x2* SinglePlan::add_subsample(const Subsample2x2& pool, const LayerWeights& weights, int maps,
+                                                       int lanes) {
+  const auto count = static_cast<std::size_t>(maps);
+  const std::vector<float> quarters(count, 0.25f), zeros(count);
+  const bool trainable = pool.pooling == Pooling::trainable;
+  return packed_.keep(std::vector{
+      kernels::Subsample2x2{pool.pooling, pool.activation,
+                            grouped(trainable ? weights.weight : std::span<const float>(quarters), maps, lanes),
+                            grouped(trainable ? weights.bias : std::span<const float>(zeros), maps, lanes)}});
 }
 
 }  // namespace lenet_fast

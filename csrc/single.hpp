@@ -56,8 +56,10 @@ class SinglePlan {
   Place add_conv(const Network& network, std::size_t layer, const Place& input, std::span<const LayerWeights> weights);
   Place add_dense(const Network& network, std::size_t layer, const Place& input, const LayerWeights& weights);
   std::size_t allocate(std::size_t floats);
+  const kernels::Subsample2x2* add_subsample(const Subsample2x2& pool, const LayerWeights& weights, int maps,
+                                             int lanes);
   // Rows of `inputs` values, one per output -> [group][inputs][lane], zeros for the lanes that no output fills.
-  const float* grouped(std::span<const float> rows, int outputs);
+  const float* grouped(std::span<const float> rows, int outputs, int lanes);
   int groups(int outputs) const { return (outputs + lanes_ - 1) / lanes_; }
 
   int lanes_;
