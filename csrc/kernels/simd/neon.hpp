@@ -15,8 +15,8 @@ namespace simd {
 using Vec = float32x4_t;
 constexpr const char* kName = "neon";
 constexpr int kLanes = 4;
-constexpr int kSingleAtMost =
-    2;  // estimated from the numbers of multiply-adds: four images take as long as 2.9 single ones
+// Estimated from operations: four images in the lanes take as many as three single ones.
+constexpr int kSingleAtMost = 2;
 constexpr int kRegisters = 32;
 
 inline Vec load(const float* p) { return vld1q_f32(p); }
