@@ -230,3 +230,19 @@ def test_a_model_that_is_not_there(capsys):
 def test_peaks_are_those_of_a_machine(isa):
     assert 1e8 < multiply_adds_per_second(1, 0.001) < 1e13
     assert 1e8 < bytes_per_second(16 << 10, 1, 0.001) < 1e13
+
+
+def test_an_interrupted_run_keeps_what_it_has_measured(tmp_path, capsys, random, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small(random).save("small.safetensors")
+
+    def one_row(*arguments):
+        yield from list(compete(*arguments))[:1]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lenet_fast.cli.bench.compete", one_row)
+    arguments = ["--batches", "1,2", "--threads", "1", "--rounds", "1", "--json", "b.json"]
+    assert main(["bench", "small.safetensors", *arguments]) == 130
+    assert capsys.readouterr().err == "lenet-fast: interrupted\n"
+    (network,) = json.loads((tmp_path / "b.json").read_text())["networks"].values()
+    assert [row["batch"] for row in network["rows"]] == [1]

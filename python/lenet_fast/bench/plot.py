@@ -38,8 +38,8 @@ def write_plot(path: Path, tables: Mapping[str, tuple[Model, list[Row]]], peak: 
     grid = figure.subplots(len(threads), len(tables), squeeze=False)
     for column, (name, (model, rows)) in enumerate(tables.items()):
         for line, count in enumerate(threads):
-            chosen = [row for row in rows if row.threads == count]
-            _panel(grid[line][column], name, multiply_adds(model), chosen, peak * count)
+            if chosen := [row for row in rows if row.threads == count]:
+                _panel(grid[line][column], name, multiply_adds(model), chosen, peak * count)
     for line in grid:
         line[0].set_ylabel("billion multiply-adds per second")
     handles, labels = grid[0][0].get_legend_handles_labels()

@@ -14,7 +14,7 @@ from . import bench, info, inspect, predict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 1 with one sentence on standard error."""
+    """Run the command line and return its exit status: 0, or 1 (130: interrupted) with one sentence on stderr."""
     parser = argparse.ArgumentParser(
         prog="lenet-fast", description="LeNet-5 and its family on a CPU: fast, exact and careful."
     )
@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.run(options)
         if sys.stdout:
             sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("lenet-fast: interrupted", file=sys.stderr)
+        return 130  # what a shell says of SIGINT
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, TypeError, ValueError, ImportError) as error:

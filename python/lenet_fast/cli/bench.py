@@ -53,7 +53,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the tables as they are measured, then write what was asked for."""
+    """Print the tables as they are measured, then write what was asked for, also of a run that is interrupted."""
     if options.plot:
         require_matplotlib()
     subjects = {name: subject(name) for name in options.model}
@@ -62,18 +62,19 @@ def run(options: argparse.Namespace) -> None:
         print(note)
     peak = multiply_adds_per_second(rounds=31)
     tables: dict[str, tuple[Model, list[Row]]] = {}
-    for name, model in subjects.items():
-        rows: list[Row] = []
-        for row in compete(model, here, options.batches, options.threads, options.rounds):
-            if not rows or rows[-1].threads != row.threads:
-                print(heading(Path(name).name, model, row, peak, bool(here)))
-            print(line(row), flush=True)
-            rows.append(row)
-        tables[Path(name).name] = model, rows
-    if options.json:
-        write_json(options.json, tables, here)
-    if options.plot:
-        write_plot(options.plot, tables, peak)
+    try:
+        for name, model in subjects.items():
+            for row in compete(model, here, options.batches, options.threads, options.rounds):
+                rows = tables.setdefault(name, (model, []))[1]
+                if not rows or rows[-1].threads != row.threads:
+                    print(heading(name, model, row, peak, bool(here)))
+                print(line(row), flush=True)
+                rows.append(row)
+    finally:
+        if options.json and tables:
+            write_json(options.json, tables, here)
+        if options.plot and tables:
+            write_plot(options.plot, tables, peak)
 
 
 def _count(text: str) -> int:
