@@ -1,7 +1,7 @@
 """What the benchmarks share: pytest benchmarks/bench_*.py, after pip install ".[bench]".
 
-Every benchmark checks its answer against the float64 oracle before it is timed. `of peak` beside a figure: its
-multiply-adds per second as a share of the instruction set's measured peak.
+Every benchmark checks its answer against the float64 oracle before it is timed. --benchmark-json=FILE also keeps what
+share of the instruction set's measured peak its multiply-adds are ("of peak").
 """
 
 from __future__ import annotations
