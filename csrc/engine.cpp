@@ -111,7 +111,7 @@ class Worker {
             .channels = images_.channels,
             .height = images_.height,
             .width = images_.width,
-            .scale = plan_.scaling().scale.data(),
+            .scale = plan_.scale_of(images_.type),
             .shift = plan_.scaling().shift.data(),
             .output = output,
             .first_column = 0,

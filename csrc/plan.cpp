@@ -67,6 +67,7 @@ Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scali
     : network_(std::move(network)), scaling_(std::move(scaling)), table_(table) {
   const auto& figures = network_.figures();
   const auto channels = static_cast<std::size_t>(network_.input().maps);
+  for (const float scale : scaling_.scale) unit_scale_.push_back(scale * scaling_.white);
   if (scaling_.scale.size() != channels || scaling_.shift.size() != channels)
     throw Error("scale and shift: wanted one value per channel (" + std::to_string(channels) + ")");
   if (weights.size() != figures.size())

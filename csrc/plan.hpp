@@ -19,11 +19,12 @@
 
 namespace lenet_fast {
 
-// x = fma(pixel, scale, shift) per channel, where uint8 pixels count 0..255 as 0..1; `background` is the pixel value
-// that surrounds an image smaller than the network's input.
+// x = fma(pixel, scale, shift) per channel. Floats are pixels as they are; uint8 values count as v / 255 * white, and
+// have no meaning where `white` is 0. `background` is the pixel value that surrounds an image smaller than the
+// network's input.
 struct Scaling {
   std::vector<float> scale, shift;  // [channels]
-  float background;
+  float white, background;
 };
 
 // Where a layer's maps lie in a group's memory, in vectors of `lanes` floats, with a border of zeros for a padding.
@@ -63,6 +64,9 @@ class Plan {
   const Network& network() const { return network_; }
   const kernels::Table& table() const { return table_; }
   const Scaling& scaling() const { return scaling_; }
+  const float* scale_of(PixelType type) const {
+    return (type == PixelType::uint8 ? unit_scale_ : scaling_.scale).data();
+  }
 
   const std::vector<MapStep>& map_steps() const { return map_steps_; }
   const std::vector<BlockStep>& block_steps() const { return block_steps_; }
@@ -91,6 +95,7 @@ class Plan {
   kernels::OutputMaps output_maps(std::size_t buffer) const;
   const Network network_;
   const Scaling scaling_;
+  std::vector<float> unit_scale_;  // of uint8 values, counted from 0 to 1
   const kernels::Table& table_;
   std::vector<MapStep> map_steps_;
   std::vector<BlockStep> block_steps_;

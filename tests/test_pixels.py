@@ -61,13 +61,13 @@ def test_smaller_images_are_centred_on_background(isa, random, background):
 def test_pixel_range(isa, random, count):
     row = random.normal(size=(1, 1, 1, count)).astype(np.float32)
     usual = bool(row.min() >= -0.5 and row.max() <= 1.5)
-    assert _core.pixel_range(row) == (row.min(), row.max(), True, usual)
-    assert _core.pixel_range(np.repeat(row, 2, axis=3)[..., ::2]) == (row.min(), row.max(), True, usual)
+    assert _core.pixel_range(row, 1.0) == (row.min(), row.max(), True, usual)
+    assert _core.pixel_range(np.repeat(row, 2, axis=3)[..., ::2], 1.0) == (row.min(), row.max(), True, usual)
     for bad in (np.nan, np.inf, -np.inf):
         for place in {0, count // 2, count - 1}:
             altered = row.copy()
             altered[..., place] = bad
-            assert not _core.pixel_range(altered)[2]
+            assert not _core.pixel_range(altered, 1.0)[2]
 
 
 def test_misaligned_pixels(isa, random):

@@ -29,9 +29,10 @@ bool first_looks_binary(const ImageView& images) {
   return true;
 }
 
-bool are_usual(const ImageView& images, const kernels::Table& table) {
-  if (images.images == 0) return true;
-  return images.type == PixelType::uint8 ? !first_looks_binary(images) : is_usual(range_of(images, table));
+bool are_usual(const ImageView& images, const Plan& plan) {
+  const float white = plan.scaling().white;
+  if (images.type == PixelType::uint8) return white != 0 && (images.images == 0 || !first_looks_binary(images));
+  return images.images == 0 || is_usual(range_of(images, plan.table()), white);
 }
 
 // The addresses of everything between an array's first and last value: [from, to).
@@ -75,7 +76,7 @@ std::optional<py::array> output(const py::object& out, const std::vector<py::ssi
 template <class Value, class Want>
 py::object run_direct(const Plan& plan, const py::object& images, const py::object& out, bool per_class, Want want) {
   const std::optional<ImageView> view = plain_view_of(images);
-  if (!view || !fits(*view, plan.network().input()) || !are_usual(*view, plan.table())) return py::none();
+  if (!view || !fits(*view, plan.network().input()) || !are_usual(*view, plan)) return py::none();
   std::vector<py::ssize_t> shape{view->images};
   if (per_class) shape.push_back(static_cast<py::ssize_t>(plan.network().output().size()));
   const std::optional<py::array> array = output<Value>(out, shape, images);

@@ -38,11 +38,11 @@ kernels::PixelRange range_of_values(const kernels::Table& table, const char* fro
   return table.pixel_range(copy.data(), count);
 }
 
-py::tuple pixel_range(const py::array& array) {
+py::tuple pixel_range(const py::array& array, float white) {
   const ImageView images = view_of(array);
   if (images.type != PixelType::float32 || images.images == 0) throw Error("images: wanted float32, at least one");
   const kernels::PixelRange range = range_of(images, cpu::chosen());
-  return py::make_tuple(range.smallest, range.largest, range.finite, is_usual(range));
+  return py::make_tuple(range.smallest, range.largest, range.finite, is_usual(range, white));
 }
 
 }  // namespace
@@ -67,8 +67,10 @@ kernels::PixelRange range_of(const ImageView& images, const kernels::Table& tabl
   return *range;
 }
 
-bool is_usual(const kernels::PixelRange& range) {
-  return range.finite && range.smallest >= -0.5f && range.largest <= 1.5f;
+bool is_usual(const kernels::PixelRange& range, float white) {
+  if (!range.finite || white == 0) return range.finite;
+  const bool too_dark = white > 2 && range.largest > 0 && range.largest <= 1;
+  return range.smallest >= -0.5f * white && range.largest <= 1.5f * white && !too_dark;
 }
 
 bool fits(const ImageView& images, const Shape& input) {
@@ -113,6 +115,6 @@ std::optional<ImageView> plain_view_of(const py::object& object) {
                    stride(1)};
 }
 
-void bind_pixels(py::module_& module) { module.def("pixel_range", &pixel_range, py::arg("images")); }
+void bind_pixels(py::module_& module) { module.def("pixel_range", &pixel_range, py::arg("images"), py::arg("white")); }
 
 }  // namespace lenet_fast::bindings

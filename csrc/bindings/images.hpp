@@ -23,7 +23,8 @@ bool fits(const ImageView& images, const Shape& input);
 // Of float32 images, at least one.
 kernels::PixelRange range_of(const ImageView& images, const kernels::Table& table);
 
-// Float pixels count 0..1; beyond half of that range on either side they have surely been scaled otherwise.
-bool is_usual(const kernels::PixelRange& range);
+// Float pixels count 0..white; beyond half of that range on either side, or all within 0..1 where white is more, they
+// have surely been scaled otherwise. Where white is not known, 0, everything finite is usual.
+bool is_usual(const kernels::PixelRange& range, float white);
 
 }  // namespace lenet_fast::bindings

@@ -17,12 +17,12 @@ using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
 std::span<const float> values_of(const Floats& array) { return {array.data(), static_cast<std::size_t>(array.size())}; }
 
 std::unique_ptr<Plan> make_plan(const Network& network, const std::vector<std::pair<Floats, Floats>>& weights,
-                                std::vector<float> scale, std::vector<float> shift, float background,
+                                std::vector<float> scale, std::vector<float> shift, float white, float background,
                                 bool every_layer) {
   std::vector<LayerWeights> layers;
   for (const auto& [weight, bias] : weights) layers.push_back({values_of(weight), values_of(bias)});
-  return std::make_unique<Plan>(network, layers, Scaling{std::move(scale), std::move(shift), background}, cpu::chosen(),
-                                every_layer);
+  return std::make_unique<Plan>(network, layers, Scaling{std::move(scale), std::move(shift), white, background},
+                                cpu::chosen(), every_layer);
 }
 
 // The memory of an output array, which must be what the engine writes: C-contiguous, of this type and size.
@@ -39,6 +39,8 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
               std::optional<float> rubbish) {
   const ImageView images = view_of(array);
   if (!fits(images, plan.network().input())) throw Error("images: their size does not fit the network's input");
+  if (images.type == PixelType::uint8 && plan.scaling().white == 0)
+    throw Error("images: wanted floating point, since what uint8 pixels stand for is not known");
   std::vector<Tap> taps;
   for (const auto& [layer, out] : layers)
     taps.push_back({layer, writable<float>("out", out, images.images * plan.buffer_of(layer).shape.size())});
@@ -65,7 +67,7 @@ void bind_plan(py::module_& module) {
   py::class_<Plan> bound(module, "Plan");
   bound
       .def(py::init(&make_plan), py::arg("network"), py::arg("weights"), py::arg("scale"), py::arg("shift"),
-           py::arg("background"), py::arg("every_layer"))
+           py::arg("white"), py::arg("background"), py::arg("every_layer"))
       .def_property_readonly("isa", [](const Plan& plan) { return plan.table().name; })
       .def("run", &run_plan, py::arg("images"), py::kw_only(), py::arg("layers") = py::list(),
            py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none());

@@ -27,24 +27,34 @@ MARGIN = 4
 class Preprocess:
     """What a model does to pixels before its first layer: x = pixel * scale + shift, per channel.
 
-    Pixels are counted from 0 to 1: uint8 values are divided by 255, floating-point values are taken as they are.
+    Floating-point pixels are taken as they are; a uint8 value v stands for the pixel v / 255 * white.
 
     Parameters
     ----------
     scale, shift
         One value per channel, or one for all.
     background
-        Pixel value (0 to 1) around an image that is smaller than the network's input.
+        Pixel value around an image that is smaller than the network's input, in the units of floating-point pixels.
+    white
+        The pixel value of full brightness: 1 where floating-point pixels count from 0 to 1, 255 where they count from 0
+        to 255, None where that is not known. Then uint8 images are refused.
+    per_image
+        Whether every image is first brought to mean 0 and standard deviation 1, over all its values ("z-score"); an
+        image of one value becomes 0.
 
     Examples
     --------
     >>> lenet_fast.Preprocess(scale=1.275, shift=-0.1)  # the paper's grey levels: background -0.1, ink 1.175
-    Preprocess(scale=(1.275,), shift=(-0.1,), background=0.0)
+    Preprocess(scale=(1.275,), shift=(-0.1,), background=0.0, white=1.0, per_image=False)
+    >>> lenet_fast.Preprocess.named("lecun") == _
+    True
     """
 
     scale: tuple[float, ...] = (1.0,)
     shift: tuple[float, ...] = (0.0,)
     background: float = 0.0
+    white: float | None = 1.0
+    per_image: bool = False
 
     def __post_init__(self) -> None:
         for name in ("scale", "shift"):
@@ -56,6 +66,27 @@ class Preprocess:
             object.__setattr__(self, name, values)
         if not np.isfinite(self.background):
             raise ValueError(f"background: wanted a finite number, found {self.background}")
+        if self.white is not None and not (np.isfinite(self.white) and self.white > 0):
+            raise ValueError(f"white: wanted a positive number, or None where it is not known, found {self.white}")
+
+    @classmethod
+    def named(cls, name: str) -> Preprocess:
+        """Return a scaling by the name that trainers' habits have; ValueError if there is none of this name.
+
+        "unit" 0..1, "mnist" (x - 0.1307) / 0.3081, "symmetric" -1..1, "lecun" -0.1..1.175 (the 1998 paper), "raw"
+        0..255, "zscore" (each image to mean 0 and standard deviation 1), "as-is" (floats as they are, uint8 refused).
+        """
+        if name not in _SCALINGS:
+            raise ValueError(f"preprocess: wanted one of {', '.join(_SCALINGS)} or a Preprocess, found {name!r}")
+        return cls(**_SCALINGS[name])
+
+    @classmethod
+    def from_mean_std(cls, mean: ArrayLike, std: ArrayLike, *, background: float = 0.0) -> Preprocess:
+        """Return the scaling (x - mean) / std of pixels 0..1, per channel or for all, as Normalize of torchvision."""
+        mean, std = np.atleast_1d(np.asarray(mean, np.float64)), np.atleast_1d(np.asarray(std, np.float64))
+        if not (std > 0).all():
+            raise ValueError(f"std: wanted positive numbers, found {std.tolist()}")
+        return cls(tuple(1 / std), tuple(-mean / std), background)
 
     def per_channel(self, channels: int) -> tuple[list[float], list[float]]:
         """Scale and shift for each channel; ValueError if they were given for another number of channels."""
@@ -67,7 +98,20 @@ class Preprocess:
         return result[0], result[1]
 
 
-def as_batch(images: ArrayLike, size: tuple[int, int, int], *, check_finite: bool = True) -> Pixels:
+_SCALINGS: dict[str, dict[str, Any]] = {
+    "unit": {},
+    "mnist": {"scale": (1 / 0.3081,), "shift": (-0.1307 / 0.3081,)},
+    "symmetric": {"scale": (2.0,), "shift": (-1.0,)},
+    "lecun": {"scale": (1.275,), "shift": (-0.1,)},
+    "raw": {"white": 255.0},
+    "zscore": {"per_image": True},
+    "as-is": {"white": None},
+}
+
+
+def as_batch(
+    images: ArrayLike, size: tuple[int, int, int], preprocess: Preprocess | None = None, *, check_finite: bool = True
+) -> Pixels:
     """Return `images` as a (n, channels, height, width) view of uint8 or float32.
 
     Parameters
@@ -77,22 +121,43 @@ def as_batch(images: ArrayLike, size: tuple[int, int, int], *, check_finite: boo
         (n, h, w, c) or one image without n, where h x w is the network's input or 4 pixels less in both directions.
     size
         The network's input (channels, height, width).
+    preprocess
+        What the pixels stand for; 0..1 by default.
     check_finite
         Whether NaN and infinity are refused.
 
     Raises
     ------
     TypeError
-        If the pixels are neither uint8 nor floating point, or not readable as an array.
+        If the pixels are neither uint8 nor floating point, or not readable as an array, or uint8 and `preprocess` does
+        not know what that stands for.
     ValueError
         If the shape does not fit, or a pixel is NaN or infinite.
     """
     batch = _in_order(_as_pixels(_as_array(images, size[0])), size)
+    preprocess = preprocess or Preprocess()
+    if batch.dtype == np.uint8 and preprocess.white is None:
+        raise TypeError(
+            "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer "
+            "scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a "
+            "lenet_fast.Preprocess, or scale the pixels yourself"
+        )
     if batch.size and batch.dtype == np.float32:
-        _check_range(batch, check_finite)
+        _check_range(batch, preprocess.white or 0.0, check_finite)
     elif batch.size and batch.max() == 1:
         _warn("images: uint8 pixels are counted from 0 to 255, found 0 and 1 only; multiply by 255")
-    return batch
+    return standardised(batch) if preprocess.per_image else batch
+
+
+def standardised(batch: Pixels) -> Pixels:
+    """Bring every image to mean 0 and standard deviation 1, float32, none depending on its neighbours."""
+    result = np.empty(batch.shape, np.float32)
+    for i, image in enumerate(batch):
+        values = image.astype(np.float64, order="C").ravel()
+        centred = values - values.mean()
+        deviation = np.sqrt((centred**2).mean())
+        result[i] = (centred / (deviation or 1.0)).reshape(image.shape)
+    return result
 
 
 def _as_array(images: Any, channels: int) -> NDArray[Any]:
@@ -208,8 +273,8 @@ def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
     return f"images: wanted {' or '.join(forms)}{smaller}, found {shape}; {way_out}"
 
 
-def _check_range(batch: Pixels, check_finite: bool) -> None:
-    smallest, largest, finite, usual = _core.pixel_range(batch)
+def _check_range(batch: Pixels, white: float, check_finite: bool) -> None:
+    smallest, largest, finite, usual = _core.pixel_range(batch, white)
     if not finite:
         if check_finite:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(batch))[0])
@@ -220,12 +285,14 @@ def _check_range(batch: Pixels, check_finite: bool) -> None:
         return
     if not usual:
         _warn(
-            f"images: float pixels are counted from 0 to 1, found {smallest:g} to {largest:g}; "
-            f"{_likely(smallest, largest)}"
+            f"images: float pixels are counted from 0 to {white:g}, found {smallest:g} to {largest:g}; "
+            f"{_likely(smallest, largest, white)}"
         )
 
 
-def _likely(smallest: float, largest: float) -> str:
+def _likely(smallest: float, largest: float, white: float) -> str:
+    if white > 2 and smallest >= 0 and largest <= 1:
+        return f"that looks like 0..1: pass uint8, or multiply by {white:g}"
     if smallest >= 0 and largest <= 256:
         return "that looks like 0..255: pass uint8, or divide by 255"
     if smallest >= 0 and largest <= 65536:

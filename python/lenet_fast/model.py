@@ -68,6 +68,7 @@ class Model:
         self._classes = None if classes is None else tuple(map(str, classes))
         self._card = MappingProxyType({str(key): str(text) for key, text in (card or {}).items()})
         self._plan = self._make_plan(every_layer=False)
+        self._direct = None if self._preprocess.per_image else self._plan  # for arrays that need no work in Python
 
     @property
     def network(self) -> Network:
@@ -120,7 +121,9 @@ class Model:
         TypeError, ValueError
             If the images do not fit the network; see `lenet_fast.images.as_batch`.
         """
-        if (direct := self._plan.predict(images, out)) is not None:  # arrays of the usual shapes, without a detour
+        if (
+            self._direct and (direct := self._direct.predict(images, out)) is not None
+        ):  # arrays of the usual shapes, without a detour
             return direct
         batch = self._batch(images, check_finite)
         labels = _output(out, (len(batch),), np.int64, batch)
@@ -134,7 +137,7 @@ class Model:
         exp(-y_i). With `rubbish`, the constant j of the paper's equation 9, a class "none of them" at distance j (or
         with score j) takes part: rows then sum to 1 minus its probability, without it to 1.
         """
-        if rubbish is None and (direct := self._plan.predict_proba(images)) is not None:
+        if rubbish is None and self._direct and (direct := self._direct.predict_proba(images)) is not None:
             return direct
         if rubbish is not None and not np.isfinite(np.float32(rubbish)):
             raise ValueError(f"rubbish: wanted a finite number, found {rubbish}")
@@ -148,7 +151,7 @@ class Model:
 
         With `out`, a C-contiguous array of that shape and type apart from the images, they are written there.
         """
-        if (direct := self._plan.scores(images, out)) is not None:
+        if self._direct and (direct := self._direct.scores(images, out)) is not None:
             return direct
         batch = self._batch(images, check_finite)
         scores = _output(out, (len(batch), self._network.classes), np.float32, batch)
@@ -185,10 +188,19 @@ class Model:
         """Return the table of layers with parameter and connection counts, and the preprocessing."""
         p = self._preprocess
         scale, shift = (", ".join(f"{v:g}" for v in values) for values in (p.scale, p.shift))
-        return f"{self._network.summary()}\npixels 0..1: x = pixel * {scale} + {shift}, background {p.background:g}"
+        counted = "as given, uint8 refused" if p.white is None else f"0..{p.white:g}"
+        counted += ", each image to mean 0 and deviation 1 first" if p.per_image else ""
+        return (
+            f"{self._network.summary()}\npixels {counted}: x = pixel * {scale} + {shift}, background {p.background:g}"
+        )
 
     def save(self, path: str | Path) -> None:
-        """Write the model to a .safetensors file, with a few inputs and outputs that `lenet_fast.load` checks."""
+        """Write the model to a file that `lenet_fast.load` reads back to the same bits.
+
+        ".onnx" gives a graph that other runtimes run with the same outputs (needs the onnx package), ".npz" NumPy's
+        archive, any other ending safetensors. The last two carry a few inputs with their outputs, which are run again
+        when loaded.
+        """
         from .weights import save
 
         save(self, path)
@@ -208,10 +220,11 @@ class Model:
         for figures in self._network.figures:
             tensors = [self._weights[name] for name in figures.parameters]
             layers.append((tensors[0] if tensors else nothing, tensors[1] if len(tensors) > 1 else nothing))
-        return _core.Plan(self._network.core, layers, scale, shift, self._preprocess.background, every_layer)
+        white = self._preprocess.white or 0.0
+        return _core.Plan(self._network.core, layers, scale, shift, white, self._preprocess.background, every_layer)
 
     def _batch(self, images: ArrayLike, check_finite: bool) -> Pixels:
-        return as_batch(images, self._network.input, check_finite=check_finite)
+        return as_batch(images, self._network.input, self._preprocess, check_finite=check_finite)
 
     def _empty(self, batch: Pixels, layer: int) -> Floats:
         maps, height, width = self._network.figures[layer].output
