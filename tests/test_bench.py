@@ -10,24 +10,15 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import RBF, Conv5x5, Dense, Model, Network, Subsample2x2
-from lenet_fast.bench import peers
+from lenet_fast import operations as elementary
 from lenet_fast.bench.contest import compete, multiply_adds
 from lenet_fast.bench.peak import bytes_per_second, multiply_adds_per_second
 from lenet_fast.bench.peers import PEERS, Peer, Way
-from lenet_fast.bench.peers.elementary import (
-    Affine,
-    Conv,
-    Curve,
-    Distances,
-    Flatten,
-    Pool,
-    Softmax,
-    folded,
-    plain,
-)
+from lenet_fast.bench.peers.folded import folded
 from lenet_fast.bench.report import heading, line, missing
 from lenet_fast.bench.subjects import reference_models, scaled, some_images
 from lenet_fast.cli import main
+from lenet_fast.operations import Affine, Conv, Curve, Distances, Flatten, Pool, Softmax, plain
 
 NETWORKS = {
     **lenet_fast.networks(),
@@ -73,7 +64,7 @@ def evaluate(operations, x):
             case Flatten(shape):
                 assert x.shape[1:] == shape
                 x = x.reshape(len(x), -1)
-            case peers.elementary.Dense(weight, bias):
+            case elementary.Dense(weight, bias):
                 x = x @ weight.T + bias
             case Distances():
                 product, square = operation.expanded()

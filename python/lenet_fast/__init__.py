@@ -22,6 +22,7 @@ from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
 from .networks import networks
 from .pretrained import pretrained
 from .weights import load
+from .weights.live import from_keras, from_onnx, from_state_dict, from_torch
 
 __all__ = [
     "RBF",
@@ -33,6 +34,10 @@ __all__ = [
     "Subsample2x2",
     "WeightsError",
     "__version__",
+    "from_keras",
+    "from_onnx",
+    "from_state_dict",
+    "from_torch",
     "info",
     "kernels",
     "load",

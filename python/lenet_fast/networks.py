@@ -1,8 +1,12 @@
-"""The networks of the family that have names."""
+"""The networks of the family that have names, and their variations."""
 
 from __future__ import annotations
 
-from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2
 
 #: Which S2 maps feed each C3 map (Table I of the 1998 paper): neighbours wrap round.
 C3_TABLE = (
@@ -12,46 +16,99 @@ C3_TABLE = (
 )  # fmt: skip
 
 
-def _lenet5_1998() -> Network:
-    squash = "scaled_tanh"
-    layers = (
-        Conv5x5(6, squash),
-        Subsample2x2("trainable", squash),
-        Conv5x5(16, squash, connections=C3_TABLE),
-        Subsample2x2("trainable", squash),
-        Conv5x5(120, squash),
-        Dense(84, squash),
-        RBF(10),
-    )
-    return Network((1, 32, 32), layers, "rbf")
+@dataclass(frozen=True)
+class Template:
+    """What the named networks have in common: two stages of convolution and subsampling, then full connections.
+
+    Parameters
+    ----------
+    channels, side
+        Of the image.
+    maps, units
+        Of the two convolutions, and of the full connections before the output.
+    activation, pooling
+        One for all layers, "trainable" subsampling squashing too.
+    padding
+        Of the two convolutions.
+    table
+        Whether C3 has the paper's connection table.
+    conv_activation
+        Of the convolutions, where it is not that of the other layers.
+    c5
+        Whether the first full connection is written as a convolution.
+    """
+
+    channels: int = 1
+    side: int = 32
+    maps: tuple[int, int] = (6, 16)
+    units: tuple[int, ...] = (120, 84)
+    classes: int = 10
+    activation: str = "relu"
+    pooling: str = "max"
+    padding: tuple[int, int] = (0, 0)
+    head: str = "scores"
+    table: bool = False
+    conv_activation: str | None = None
+    c5: bool = False
+
+    def network(self) -> Network:
+        """Return the network, every size settled."""
+        layers: list[Layer] = []
+        pooled = self.activation if self.pooling == "trainable" else "identity"
+        for i, (maps, padding) in enumerate(zip(self.maps, self.padding, strict=True)):
+            connections = C3_TABLE if self.table and i == 1 else None
+            layers.append(Conv5x5(maps, self.conv_activation or self.activation, padding, connections))
+            layers.append(Subsample2x2(self.pooling, pooled))
+        units = list(self.units)
+        if self.c5:
+            layers.append(Conv5x5(units.pop(0), self.activation))
+        layers += [Dense(n, self.activation) for n in units]
+        layers.append(RBF(self.classes) if self.head == "rbf" else Dense(self.classes))
+        return Network((self.channels, self.side, self.side), tuple(layers), self.head)
+
+    def varied(self, **overrides: Any) -> Template:
+        """Return the template with other values for some fields; ValueError names a field that there is not."""
+        if isinstance(overrides.get("padding"), int):
+            overrides["padding"] = (overrides["padding"], 0)
+        known = [f.name for f in fields(self)]
+        if unknown := sorted(set(overrides) - set(known)):
+            raise ValueError(f"network: wanted variations of {', '.join(known)}, found {unknown[0]!r}")
+        if "activation" in overrides:
+            overrides.setdefault("conv_activation", None)
+        return replace(self, **overrides)
 
 
-def _modern(channels: int, activation: str, pooling: str, head: str) -> Network:
-    layers = (
-        Conv5x5(6, activation),
-        Subsample2x2(pooling),
-        Conv5x5(16, activation),
-        Subsample2x2(pooling),
-        Dense(120, activation),
-        Dense(84, activation),
-        Dense(10),
-    )
-    return Network((channels, 32, 32), layers, head)
+TEMPLATES = {
+    "lenet1": Template(side=28, maps=(4, 12), units=(), activation="scaled_tanh", pooling="trainable"),
+    "lenet4": Template(maps=(4, 16), units=(120,), activation="scaled_tanh", pooling="trainable"),
+    "lenet5-1998": Template(activation="scaled_tanh", pooling="trainable", head="rbf", table=True, c5=True),
+    "lenet5-tanh-average": Template(channels=3, activation="tanh", pooling="average", head="softmax"),
+    "lenet5-relu-max": Template(),
+    "lenet5-sigmoid-average": Template(side=28, activation="sigmoid", pooling="average", padding=(2, 0)),
+    "caffe-20-50-500": Template(
+        side=28, maps=(20, 50), units=(500,), conv_activation="identity", head="softmax"
+    ),
+}  # fmt: skip
 
 
 def networks() -> dict[str, Network]:
     """Return the named networks of the family.
 
     `lenet5-1998` is the paper's; `lenet5-tanh-average` the 62,006-parameter Keras variant for 3x32x32 images;
-    `lenet5-relu-max` the usual PyTorch variant for 1x32x32.
+    `lenet5-relu-max` the usual PyTorch variant for 1x32x32; `lenet5-sigmoid-average` the textbooks' for 28x28 with
+    padding 2; `caffe-20-50-500` the one that came with Caffe. `lenet1` and `lenet4` have the sizes that the paper gives
+    for them, with full connections between their maps.
 
     Examples
     --------
-    >>> sorted(lenet_fast.networks())
-    ['lenet5-1998', 'lenet5-relu-max', 'lenet5-tanh-average']
+    >>> sorted(lenet_fast.networks())[-3:]
+    ['lenet5-relu-max', 'lenet5-sigmoid-average', 'lenet5-tanh-average']
     """
-    return {
-        "lenet5-1998": _lenet5_1998(),
-        "lenet5-tanh-average": _modern(3, "tanh", "average", "softmax"),
-        "lenet5-relu-max": _modern(1, "relu", "max", "scores"),
-    }
+    return {name: template.network() for name, template in TEMPLATES.items()}
+
+
+def template_named(name: str, names: Sequence[str] = tuple(TEMPLATES)) -> Template:
+    """Return the template of a named network; ValueError lists the names."""
+    if name not in names:
+        raise ValueError(f"network: wanted one of {', '.join(names)} or a lenet_fast.Network, found {name!r}")
+    return TEMPLATES[name]

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 from .. import __version__
-from . import bench, info, inspect, predict
+from . import bench, convert, info, inspect, predict, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"lenet-fast {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (predict, bench, inspect, info):
+    for command in (predict, bench, inspect, convert, verify, info):
         command.add_to(commands)
     options = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):

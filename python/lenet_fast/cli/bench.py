@@ -11,9 +11,8 @@ from ..bench.peak import multiply_adds_per_second
 from ..bench.peers import PEERS
 from ..bench.plot import require_matplotlib, write_plot
 from ..bench.report import heading, line, missing, write_json
-from ..bench.subjects import subject
+from ..bench.subjects import REFERENCES, subject
 from ..model import Model
-from ..networks import networks
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,8 +27,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "model",
         nargs="*",
-        default=list(networks()),
-        help=f"a model file or one of {', '.join(networks())} (default: all of these)",
+        default=list(REFERENCES),
+        help=f"a model file or one of {', '.join(REFERENCES)} (default: all of these)",
     )
     parser.add_argument(
         "--vs",

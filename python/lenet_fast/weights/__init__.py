@@ -1,63 +1,110 @@
-"""Weights from files: sniff the content, read named arrays, check them, make a model."""
+"""Weights from any trainer: sniff the content, read arrays or a graph, map them to a network, check the outputs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numpy.typing import ArrayLike
+
 from ..errors import WeightsError
-from . import safetensors
-from .description import model_from, tensors_of
+from ..images import Preprocess
+from ..network import Network
+from . import description, onnx_writer, safetensors
+from . import numpy as numpy_files
+from .build import Imported, Wishes, build
+from .mapping import Answers
+from .sniff import read
+from .verify import Finding, best, verify
 
 if TYPE_CHECKING:
     from ..model import Model
 
-__all__ = ["WeightsError", "load", "save"]
-
-#: First bytes of what people may take for a model, for the error message.
-_SIGNATURES = {
-    b"PK\x03\x04": "a zip archive (PyTorch, Keras or .npz)",
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file (Keras)",
-    b"\x93NUMPY": "a NumPy array",
-    b"\x80": "a pickle",
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"\x1f\x8b": "a gzip file",
-    b"version https://git-lfs": "a Git LFS pointer; fetch the file itself with 'git lfs pull'",
-    b"<": "a web page or XML",
-}
+__all__ = ["WeightsError", "load", "read_model", "save", "verify_file"]
 
 
-def load(path: str | Path) -> Model:
-    """Read a model from a file that `Model.save` wrote.
+def load(
+    path: str | Path,
+    *,
+    network: str | Network | None = None,
+    preprocess: str | Preprocess | None = None,
+    check: tuple[ArrayLike, ArrayLike] | None = None,
+    activation: str | None = None,
+    pooling: str | None = None,
+    padding: int | tuple[int, int] | None = None,
+    flatten: str | None = None,
+    coefficients: str | None = None,
+    compact: str | None = None,
+) -> Model:
+    """Read a model from a file of any trainer.
 
-    The file's content decides, not its name. The few inputs and outputs in it are run again and compared, so a model
-    that loads computes what it computed where it was saved.
+    The file's content decides what it is, not its name. A format with a graph (ONNX, Keras, TFLite, files that
+    `Model.save` wrote) says everything; weights alone (a PyTorch state dict, .npz, bare safetensors) want `network`.
+    What fits in two ways is refused with the keyword that settles it.
 
     Parameters
     ----------
     path
-        A .safetensors file.
+        A file: safetensors, .npz, .npy dictionary, PyTorch, Keras, ONNX, TFLite and others; the README lists them.
+    network
+        A name of `lenet_fast.networks()`, whose channels, classes, image size and padding follow the weights, or a
+        `Network`. Not wanted where the file has a graph.
+    preprocess
+        How training scaled the pixels: "unit", "mnist", "symmetric", "lecun", "raw", "zscore" (see `Preprocess.named`)
+        or a `Preprocess`. Where neither this nor the file says, floating-point images are taken as already scaled and
+        uint8 images are refused.
+    check
+        (images, outputs): the trainer's outputs, (n, classes), or labels, (n,), that the model must reproduce within
+        1e-5 of an image's largest output. What the file and the other arguments leave open (network, order of axes,
+        scaling) is tried until one reading does.
+    activation, pooling, padding
+        Where the named network is varied: "tanh", "relu", ...; "average", "max", "trainable"; of both convolutions.
+    flatten
+        "CHW" or "HWC": the order in which maps became a vector, where the file does not tell.
+    coefficients
+        "sum" or "mean": what the coefficients of trainable subsampling are multiplied with, where the file does not
+        tell.
+    compact
+        "ascending" or "wrapped": the order of C3's kernels, where they are stored without gaps.
 
     Raises
     ------
     WeightsError
-        If the file is not a model, is damaged, or does not compute the outputs stored in it.
+        If the file is not a model of the family, is damaged, reads in two ways, or does not compute what it should.
+    ImportError
+        If reading the format needs a package that is not installed; the message has the line that installs it.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
+
+    Notes
+    -----
+    No pickle is executed, and no other file is opened but those that the file names in its own folder (external data of
+    ONNX, for example).
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        head = file.read(64)
-        if not safetensors.looks_like(head):
-            found = next((name for start, name in _SIGNATURES.items() if head.startswith(start)), "something else")
-            found = found if head else "an empty file"
-            raise WeightsError(f"{path}: wanted a safetensors file written by Model.save, found {found}")
-        file.seek(0)
-        tensors, metadata = safetensors.read(file, str(path))
-    return model_from(tensors, metadata, str(path))
+    given = {"activation": activation, "pooling": pooling, "padding": padding}
+    variations = {key: value for key, value in given.items() if value is not None}
+    wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
+    if check is None:
+        return read_model(path, wishes).model
+    return best(verify_file(path, wishes, *check), str(path)).model
+
+
+def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
+    """What `load` reads, with the format and the source name of every tensor."""
+    return build(read(Path(path)), wishes or Wishes(), str(path))
+
+
+def verify_file(path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike) -> list[Finding]:
+    """Every reading of a file and how near it comes to a trainer's outputs, the best first."""
+    return verify(read(Path(path)), wishes, images, expected, str(path))
 
 
 def save(model: Model, path: str | Path) -> None:
-    """Write a model to a safetensors file; an existing file is replaced whole or not at all."""
-    safetensors.write(Path(path), *tensors_of(model))
+    """Write a model: ONNX or .npz by those endings, safetensors otherwise; a file is replaced whole or not at all."""
+    path = Path(path)
+    if path.suffix == ".onnx":
+        onnx_writer.write(path, model)
+    elif path.suffix == ".npz":
+        numpy_files.write(path, *description.tensors_of(model))
+    else:
+        safetensors.write(path, *description.tensors_of(model))

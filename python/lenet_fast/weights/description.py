@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,9 @@ from ..model import Model
 from ..network import Network
 
 if TYPE_CHECKING:
-    from .safetensors import Tensors
+    from .source import Tensors
 
-_KEY = "lenet_fast"
+KEY = "lenet_fast"
 _FORMAT = 1
 _CHECKS = 4  # images
 #: Of the largest score of an image: what float32 arithmetic may differ by between versions and machines.
@@ -33,6 +34,8 @@ _TOLERANCE = 1e-5
 def tensors_of(model: Model) -> tuple[Tensors, dict[str, str]]:
     """What a file of this model holds: tensors and metadata."""
     images = np.random.default_rng(_FORMAT).integers(0, 256, (_CHECKS, *model.network.input), np.uint8)
+    if model.preprocess.white is None:
+        images = (images / np.float32(255)).astype(np.float32)
     tensors = {**model.weights, "check.images": images, "check.scores": model.scores(images)}
     description = {
         "format": _FORMAT,
@@ -42,18 +45,18 @@ def tensors_of(model: Model) -> tuple[Tensors, dict[str, str]]:
         "classes": None if model.classes_.dtype.kind == "i" else model.classes_.tolist(),
         "card": dict(model.card),
     }
-    return tensors, {_KEY: json.dumps(description)}
+    return tensors, {KEY: json.dumps(description)}
 
 
-def model_from(tensors: Tensors, metadata: dict[str, str], name: str) -> Model:
+def model_from(tensors: Tensors, metadata: Mapping[str, str], name: str) -> Model:
     """Make the model that a file describes, and run its check; WeightsError if either fails."""
-    if _KEY not in metadata:
+    if KEY not in metadata:
         raise WeightsError(
             f"{name}: wanted a file written by Model.save, found safetensors without a network description"
         )
     _core.chosen_isa()  # a forced instruction set that is not there is no fault of the file
     try:
-        description = json.loads(metadata[_KEY])
+        description = json.loads(metadata[KEY])
         if not isinstance(description, dict) or description.get("format") != _FORMAT:
             raise ValueError(f"wanted format {_FORMAT}; a newer lenet_fast may read it")
         if description["sha256"] != _sha256(tensors):
@@ -93,7 +96,7 @@ def _model(tensors: Tensors, description: dict[str, Any]) -> Model:
 
 def _run_check(model: Model, images: Any, wanted: Any, name: str) -> None:
     if (
-        images.dtype != np.uint8
+        images.dtype not in (np.uint8, np.float32)
         or images.shape[1:] != model.network.input
         or wanted.shape != (len(images), model.network.classes)
     ):

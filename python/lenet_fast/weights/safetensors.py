@@ -9,24 +9,33 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError
+from .files import File, replace_file
+from .source import KERAS, TORCH, UNKNOWN, Source, Tensors
 
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1", "U8": "|u1"}
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<V2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "|i1",
+    "U8": "|u1",
+    "BOOL": "?",
+}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 #: The format's own limit is 100 MB; ten tensors need 2 KB.
 _LONGEST_HEADER = 1 << 20
 _MOST_AXES = 8
-
-Tensors = dict[str, NDArray[Any]]
 
 
 def looks_like(head: bytes) -> bool:
@@ -34,15 +43,22 @@ def looks_like(head: bytes) -> bool:
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") > 1
 
 
-def read(file: BinaryIO, name: str) -> tuple[Tensors, dict[str, str]]:
-    """Return the tensors and the metadata of an open file; WeightsError, beginning with `name`, if it is damaged."""
-    size = os.fstat(file.fileno()).st_size
-    length = int.from_bytes(file.read(8), "little")
+def read(file: File) -> Source:
+    """Read a file's tensors and metadata; WeightsError if it is damaged."""
+    tensors, metadata = parse(file.data, str(file))
+    layout = TORCH if metadata.get("format") == "pt" else KERAS if metadata.get("format") in ("tf", "flax") else UNKNOWN
+    return Source("safetensors", tensors, layout, metadata=metadata)
+
+
+def parse(data: bytes, name: str) -> tuple[Tensors, dict[str, str]]:
+    """Return the tensors and the metadata; WeightsError, beginning with `name`, if they are damaged."""
+    size = len(data)
+    length = int.from_bytes(data[:8], "little")
     if length > min(_LONGEST_HEADER, size - 8):
         raise WeightsError(
             f"{name}: wanted a header of at most {min(_LONGEST_HEADER, size - 8):,} bytes, found a length of {length:,}"
         )
-    header = _parse(file.read(length), name)
+    header = _parse(data[8 : 8 + length], name)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise WeightsError(f"{name}: wanted metadata that maps text to text, found something else")
@@ -58,8 +74,14 @@ def read(file: BinaryIO, name: str) -> tuple[Tensors, dict[str, str]]:
         )
     tensors = {}
     for tensor, dtype, (begin, until), shape in layout:
-        tensors[tensor] = np.frombuffer(file.read(until - begin), dtype).reshape(shape)
+        tensors[tensor] = _decoded(data[8 + length + begin : 8 + length + until], dtype, shape)
     return tensors, metadata
+
+
+def _decoded(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    if dtype.kind == "V":  # bfloat16: the upper half of a float32
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _parse(text: bytes, name: str) -> dict[str, Any]:
@@ -103,15 +125,7 @@ def _entry(tensor: str, entry: Any, name: str) -> tuple[str, np.dtype[Any], tupl
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Write a file beside `path` and rename it, so that no half file is ever there.
-
-    A symbolic link stays one, an existing file keeps its permissions, and what is no file (a device, a folder) is
-    refused with OSError.
-    """
-    path = path.resolve()
-    mode = path.stat().st_mode if path.exists() else None
-    if mode is not None and not stat.S_ISREG(mode):
-        raise OSError(f"{path}: wanted a regular file or a new name, found something that cannot be replaced by a file")
+    """Write a file; see `replace_file`."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
     for name, array in tensors.items():
@@ -123,14 +137,5 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str
         end += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for array in tensors.values():
-                file.write(np.ascontiguousarray(array).tobytes())
-        if mode is not None:
-            partial.chmod(stat.S_IMODE(mode))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    data = [np.ascontiguousarray(array).tobytes() for array in tensors.values()]
+    replace_file(path, b"".join([len(text).to_bytes(8, "little"), text, *data]))

@@ -11,7 +11,8 @@ from importlib import import_module, metadata
 from typing import Any
 
 from ...model import Floats, Model
-from .elementary import Operation, folded, plain
+from ...operations import Operation, plain
+from .folded import folded
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from ...model import Floats, Model
+from ...operations import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
 from . import Way, writings
-from .elementary import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
 
 
 class _Graph:

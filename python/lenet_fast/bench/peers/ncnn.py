@@ -11,8 +11,8 @@ import ncnn
 import numpy as np
 
 from ...model import Floats, Model
+from ...operations import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
 from . import Way, writings
-from .elementary import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
 
 _MULTIPLY, _ADD = 2, 0  # of BinaryOp
 

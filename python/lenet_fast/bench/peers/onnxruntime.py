@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import onnxruntime
 
 from ...model import Floats, Model
+from ...weights.onnx_writer import onnx_model
 from . import Way, writings
-from .onnx_model import onnx_model
 
 
 def ways(model: Model, threads: int, batch: int) -> Iterator[Way]:
@@ -18,7 +18,7 @@ def ways(model: Model, threads: int, batch: int) -> Iterator[Way]:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = 3
     for writing, operations in writings(model):
-        graph = onnx_model(operations, model.network.input)
+        graph = onnx_model(operations, model.network.input, expanded=True)
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
         def run(images: Floats, session: onnxruntime.InferenceSession = session) -> Floats:

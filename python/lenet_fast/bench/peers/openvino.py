@@ -8,8 +8,8 @@ from typing import Any
 import openvino
 
 from ...model import Floats, Model
+from ...weights.onnx_writer import onnx_model
 from . import Way, writings
-from .onnx_model import onnx_model
 
 
 def ways(model: Model, threads: int, batch: int) -> Iterator[Way]:
@@ -22,7 +22,7 @@ def ways(model: Model, threads: int, batch: int) -> Iterator[Way]:
         "INFERENCE_PRECISION_HINT": "f32",
     }
     for writing, operations in writings(model):
-        graph = core.read_model(onnx_model(operations, model.network.input))
+        graph = core.read_model(onnx_model(operations, model.network.input, expanded=True))
         graph.reshape([batch, *model.network.input])
         request = core.compile_model(graph, "CPU", options).create_infer_request()
 

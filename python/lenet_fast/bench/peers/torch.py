@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from ...model import Floats, Model
+from ...operations import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
 from . import Way, writings
-from .elementary import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
 
 
 class _Distances(nn.Module):

@@ -1,0 +1,32 @@
+"""`lenet-fast convert`: a model of any trainer into our own file, .npz or ONNX."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..weights import read_model
+from .source import add_options, wishes_of
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add this subcommand."""
+    parser = commands.add_parser(
+        "convert",
+        help="write a model of any trainer as safetensors, .npz or ONNX",
+        description="Read a model of any trainer and write it by the ending of OUT: .safetensors, .npz or .onnx. "
+        "The result "
+        "says everything, so that lenet_fast.load needs nothing but its name.",
+    )
+    parser.add_argument("file", metavar="IN", help="a model file")
+    parser.add_argument("out", metavar="OUT", help="where to write")
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read, write, and say what was read."""
+    if not options.out.endswith((".safetensors", ".npz", ".onnx")):
+        raise ValueError(f"{options.out}: wanted a name that ends in .safetensors, .npz or .onnx, found another")
+    imported = read_model(options.file, wishes_of(options))
+    imported.model.save(options.out)
+    print(f"{options.file} ({imported.format}) -> {options.out}: {imported.model!r}")

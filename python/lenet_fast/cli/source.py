@@ -1,0 +1,40 @@
+"""Options of the commands that read other trainers' files: what the file itself may not say."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..networks import TEMPLATES
+from ..weights.build import Wishes
+from ..weights.mapping import Answers
+
+SCALINGS = "unit, mnist, symmetric, lecun, raw, zscore, as-is"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add --network and its like."""
+    group = parser.add_argument_group("what weights without a graph do not say")
+    group.add_argument("--network", metavar="NAME", help=", ".join(TEMPLATES))
+    group.add_argument("--preprocess", metavar="NAME", help=f"how training scaled pixels: {SCALINGS}")
+    group.add_argument("--activation", metavar="NAME", help="relu, tanh, scaled_tanh, sigmoid")
+    group.add_argument("--pooling", metavar="NAME", help="max, average, trainable")
+    group.add_argument("--padding", metavar="N[,N]", type=_padding, help="of the first, or of both convolutions")
+    group.add_argument("--flatten", metavar="ORDER", choices=("CHW", "HWC"), help="CHW (PyTorch) or HWC (Keras)")
+    group.add_argument("--coefficients", metavar="OF", choices=("sum", "mean"), help="of trainable subsampling")
+    group.add_argument(
+        "--compact", metavar="ORDER", choices=("ascending", "wrapped"), help="of C3's kernels without gaps"
+    )
+
+
+def wishes_of(options: argparse.Namespace) -> Wishes:
+    """The options as `lenet_fast.load` takes them."""
+    given: dict[str, Any] = {key: getattr(options, key) for key in ("activation", "pooling", "padding")}
+    variations = {key: value for key, value in given.items() if value is not None}
+    answers = Answers(options.flatten, options.coefficients, options.compact)
+    return Wishes(options.network, options.preprocess, variations, answers)
+
+
+def _padding(text: str) -> tuple[int, int]:
+    numbers = [int(part) for part in text.split(",")]
+    return (numbers[0], numbers[1] if len(numbers) > 1 else 0)

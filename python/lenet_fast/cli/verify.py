@@ -1,0 +1,66 @@
+"""`lenet-fast verify`: which network, layout and scaling gives the trainer's outputs."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..idx import looks_like_idx, parse_idx
+from ..weights import verify_file
+from ..weights.files import File
+from ..weights.verify import Finding, best
+from .source import add_options, wishes_of
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add this subcommand."""
+    parser = commands.add_parser(
+        "verify",
+        help="find the network, layout and scaling that give a trainer's outputs",
+        description="Try every network, order of axes and scaling that fits the file, and name the one that "
+        "reproduces the "
+        "trainer's outputs or labels for some images. What the options say is not varied.",
+    )
+    parser.add_argument("file", metavar="FILE", help="a model file")
+    parser.add_argument("--images", metavar="X", required=True, help="images, .npy or IDX")
+    parser.add_argument("--expected", metavar="Y", required=True, help="the trainer's outputs or labels, .npy or IDX")
+    parser.add_argument("--save", metavar="OUT", help="write the model found: .safetensors, .npz or .onnx")
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the readings, best first; ValueError if none reproduces the outputs."""
+    images, expected = _array(options.images), _array(options.expected)
+    findings = verify_file(options.file, wishes_of(options), images, expected)
+    print(_table(findings))
+    found = best(findings, options.file)
+    print(f"\n{options.file} is {found.model!r}")
+    if options.save:
+        found.model.save(options.save)
+        print(f"written to {options.save}")
+
+
+def _table(findings: list[Finding], most: int = 8) -> str:
+    """The readings that reproduce the outputs, and the nearest others."""
+    good = sum(finding.reproduces for finding in findings)
+    shown = findings[: max(most, good)]
+    lines = [f"{finding.error:9.1e}  {'yes' if finding.reproduces else 'no':10}  {finding}" for finding in shown]
+    rest = [f"and {len(findings) - len(shown)} more, further off"] if len(findings) > len(shown) else []
+    return "\n".join([f"{'error':>9}  {'reproduces':10}  reading", *lines, *rest])
+
+
+def _array(name: str) -> NDArray[Any]:
+    data = File.open(Path(name)).data
+    if looks_like_idx(data[:4]):
+        return parse_idx(data, name)
+    try:
+        array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError, OSError) as error:
+        raise ValueError(f"{name}: wanted a .npy array or an IDX file, found something else ({error})") from error
+    return array

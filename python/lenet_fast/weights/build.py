@@ -1,0 +1,216 @@
+"""What a reader found, and what the user says of it -> a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _core
+from ..errors import WeightsError
+from ..images import Preprocess
+from ..model import Model
+from ..network import Network
+from ..networks import template_named
+from . import description
+from .mapping import Answers, assign, fitted, names_that_fit, relevant
+from .recognise import recognise
+from .source import Source
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says beside the file.
+
+    Parameters
+    ----------
+    network
+        A name, a `Network`, or None.
+    preprocess
+        A name of `Preprocess.named`, a `Preprocess`, or None.
+    variations
+        Fields of the named network that are otherwise: activation, pooling, padding, ...
+    answers
+        Orders that shapes do not tell.
+    """
+
+    network: str | Network | None = None
+    preprocess: str | Preprocess | None = None
+    variations: Mapping[str, Any] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A model, the format it came in, and the name that each of its tensors had there."""
+
+    model: Model
+    format: str
+    sources: Mapping[str, str]
+
+
+def scaling(wish: str | Preprocess | None) -> Preprocess | None:
+    """The scaling that a name stands for."""
+    if wish is None or isinstance(wish, Preprocess):
+        return wish
+    if isinstance(wish, str):
+        return Preprocess.named(wish)
+    raise TypeError(f"preprocess: wanted a name or a lenet_fast.Preprocess, found {wish!r}")
+
+
+def build(source: Source, wishes: Wishes, name: str) -> Imported:
+    """Make the model; WeightsError, beginning with `name`, says what does not fit or is not told."""
+    _core.chosen_isa()  # a forced instruction set that is not there is no fault of the file
+    preprocess = scaling(wishes.preprocess)
+    if isinstance(wishes.network, str):
+        template_named(wishes.network)
+    try:
+        if description.KEY in source.metadata and source.trace is None:
+            model = description.model_from(dict(source.tensors), source.metadata, name)
+            model = model if preprocess is None else _with(model, preprocess)
+            return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
+        if source.trace is not None:
+            return _from_graph(source, wishes, preprocess)
+        return _from_tensors(source, wishes, preprocess)
+    except WeightsError as error:
+        raise error if str(error).startswith(name) else WeightsError(f"{name}: {error}") from error
+    except (ValueError, TypeError) as error:
+        if isinstance(error, ValueError) and str(error).startswith(("network:", "flatten:")):
+            raise
+        raise WeightsError(f"{name}: {error}") from error
+
+
+def _with(model: Model, preprocess: Preprocess) -> Model:
+    classes = None if model.classes_.dtype.kind == "i" else model.classes_.tolist()
+    return Model(model.network, model.weights, preprocess=preprocess, classes=classes, card=model.card)
+
+
+def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
+    assert source.trace is not None
+    found = recognise(source.trace)
+    if isinstance(wishes.network, Network) and wishes.network != found.network:
+        raise WeightsError(
+            f"network: wanted the network that was passed, found another in the file's graph ({found.network}); "
+            "leave network out, the file says everything"
+        )
+    kept = _kept(source)
+    plain = Preprocess(background=found.preprocess.background, white=None)
+    if preprocess is not None and found.preprocess != plain and preprocess != found.preprocess:
+        raise WeightsError(
+            f"preprocess: wanted one scaling of the pixels, found one in the file's graph too ({found.preprocess}); "
+            "leave "
+            "preprocess out, the file says everything"
+        )
+    model = Model(
+        found.network,
+        found.weights,
+        preprocess=preprocess or kept.get("preprocess") or found.preprocess,
+        classes=kept.get("classes"),
+        card=kept.get("card"),
+    )
+    return Imported(model, source.format, found.sources)
+
+
+def _kept(source: Source) -> dict[str, Any]:
+    """What `Model.save` wrote beside the graph: scaling, class names and card."""
+    if description.KEY not in source.metadata:
+        return {}
+    try:
+        data = json.loads(source.metadata[description.KEY])
+        return {"preprocess": Preprocess(**data["preprocess"]), "classes": data["classes"], "card": data["card"]}
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WeightsError(f"wanted the metadata that lenet_fast wrote, found it damaged ({error})") from error
+
+
+def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
+    tensors = relevant(source.tensors)
+    if not tensors:
+        raise WeightsError(f"wanted weights, found {_what_instead(source)}; save the trained network's weights")
+    _refuse_data_set(tensors)
+    if wishes.network is None:
+        fits = names_that_fit(tensors)
+        hint = (
+            f"pass network={' or '.join(map(repr, fits))}, or try them all with 'lenet-fast verify'"
+            if fits
+            else "none of the named networks has these shapes: pass a lenet_fast.Network, or export the model to ONNX"
+        )
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in list(tensors.items())[:12])
+        raise WeightsError(
+            f"wanted a network, since weights alone ({source.format}) do not say activation, pooling and padding, "
+            "found "
+            f"{shapes}; {hint}"
+        )
+    network = _network(source, wishes, tensors)
+    weights, sources = assign(source, network, wishes.answers)
+    model = Model(network, weights, preprocess=preprocess or Preprocess(white=None))
+    return Imported(model, source.format, sources)
+
+
+def _network(source: Source, wishes: Wishes, tensors: dict[str, NDArray[Any]]) -> Network:
+    """The network that the user means, a named one with the sizes that the weights have."""
+    if isinstance(wishes.network, Network):
+        if wishes.variations:
+            raise ValueError("network: wanted variations of a named network, found them beside a lenet_fast.Network")
+        return wishes.network
+    assert wishes.network is not None
+    if not isinstance(wishes.network, str):
+        raise TypeError(f"network: wanted a name or a lenet_fast.Network, found {wishes.network!r}")
+    template = template_named(wishes.network).varied(**wishes.variations)
+    chosen = {key: getattr(template, key) for key in wishes.variations}
+    if source.paddings and "padding" not in chosen and len(source.paddings) >= 2:
+        chosen["padding"] = source.paddings[:2]  # the file's own modules say it
+    fits = fitted(template, tensors, chosen)
+    if not fits:
+        others = [name for name in names_that_fit(tensors) if name != wishes.network]
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in list(tensors.items())[:12])
+        bad = [f"{n} {a.shape}" for n, a in tensors.items() if a.ndim == 4 and 5 not in a.shape]
+        only = f"; only 5x5 kernels are supported, found {bad[0]}" if bad else ""
+        raise WeightsError(
+            f"network: wanted the shapes of {wishes.network} ("
+            + ", ".join(f"{n} {s}" for n, s in template.network().parameters.items() if len(s) > 1)
+            + f"), found {shapes}{only}; "
+            + (f"these fit: {', '.join(others)}" if others else "none of the named networks fits")
+        )
+    return fits[0].network()
+
+
+def _what_instead(source: Source) -> str:
+    if not source.tensors:
+        return f"no arrays in this {source.format} file"
+    return "only " + ", ".join(f"{n} {a.dtype} {a.shape}" for n, a in list(source.tensors.items())[:4])
+
+
+def _refuse_data_set(tensors: dict[str, NDArray[Any]]) -> None:
+    for name, array in tensors.items():
+        if (array.ndim >= 3 and len(array) >= 500 and array.shape[1:3] in ((28, 28), (32, 32))) or (
+            array.ndim == 2 and len(array) >= 500 and array.shape[1] in (784, 1024, 3072)
+        ):
+            raise WeightsError(f"{name}: wanted weights, found {array.shape}, images of a data set; this is no model")
+
+
+def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[float, bool]:
+    """Share of labels that differ, or the largest difference of an image's largest output, and whether it is small."""
+    if wanted.ndim == 1:
+        labels = model.predict(images)
+        if labels.shape != wanted.shape:
+            raise ValueError(f"expected: wanted {len(labels)} labels, found {len(wanted)}")
+        share = float((labels != wanted).mean()) if len(wanted) else 0.0
+        return share, share == 0
+    scores = model.scores(images).astype(np.float64)
+    if wanted.shape != scores.shape:
+        raise ValueError(f"expected: wanted outputs of shape {scores.shape} or labels, found shape {wanted.shape}")
+    probabilities = model.predict_proba(images).astype(np.float64)
+    with np.errstate(divide="ignore"):
+        readings = [scores, -scores, probabilities, np.log(probabilities)]
+    scale = np.abs(wanted).max(axis=1, keepdims=True, initial=1e-30)
+    errors = [np.abs(reading - wanted) / scale for reading in readings]
+    smallest = min(float(e.max(initial=0)) if np.isfinite(e).all() else np.inf for e in errors)
+    return smallest, smallest <= CLOSE
+
+
+#: Of an image's largest output: what float32 in another order of summation may differ by.
+CLOSE = 1e-5

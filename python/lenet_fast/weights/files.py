@@ -1,0 +1,119 @@
+"""A file as its reader gets it: all of its bytes, and no other file but those that lie beside it.
+
+A LeNet takes a few megabytes, so what is much larger is refused before it is read, and what a file only claims to hold
+(a compressed member, a count in a header) is never believed further than `LARGEST`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..errors import WeightsError
+
+LARGEST = 1 << 28  # bytes of a file
+LARGEST_UNPACKED = 1 << 25  # bytes out of compressed members
+
+
+@dataclass(frozen=True)
+class File:
+    """Bytes and their path, which begins every error message."""
+
+    path: Path
+    data: bytes
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def open(cls, path: Path) -> File:
+        """Read a regular file; OSError if that fails, WeightsError if it is too large."""
+        with path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise WeightsError(f"{path}: wanted a regular file, found something else")
+            if status.st_size > LARGEST:
+                raise WeightsError(
+                    f"{path}: wanted a model of the LeNet family, a few megabytes, found {status.st_size:,} bytes; "
+                    "it is a data set or another network"
+                )
+            return cls(path, stream.read(LARGEST + 1))
+
+    def companion(self, name: str) -> File:
+        """Read a file that this one names; it must lie in the same folder."""
+        beside = self.path.parent / name
+        plain = name and name == Path(name).name and name not in (".", "..") and "\\" not in name and "\0" not in name
+        if not plain or beside.is_symlink():
+            raise WeightsError(
+                f"{self.path}: wanted a second file in the same folder, found a reference to {name!r}; "
+                "no file elsewhere is ever opened"
+            )
+        if not beside.is_file():
+            raise WeightsError(f"{self.path}: wanted {name!r} beside it, found no such file; keep the two together")
+        return File.open(beside)
+
+
+class Archive:
+    """A zip archive, of which no more than `LARGEST_UNPACKED` bytes are ever unpacked."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._left = LARGEST_UNPACKED
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(file.data))
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, OverflowError) as error:
+            raise WeightsError(f"{file}: wanted a whole zip archive, found a damaged one ({error})") from error
+        self.names = self._zip.namelist()
+
+    def read(self, name: str) -> bytes:
+        """One member, whole."""
+        try:
+            info = self._zip.getinfo(name)
+            stored = info.compress_type == zipfile.ZIP_STORED
+            limit = len(self._file.data) if stored else self._left
+            with self._zip.open(info) as stream:
+                data = stream.read(limit + 1)
+                if len(data) > limit:
+                    raise WeightsError(
+                        f"{self._file}: wanted a model of a few megabytes, found {name!r} of {info.file_size:,} bytes"
+                    )
+                self._left -= 0 if stored else len(data)
+                return data
+        except WeightsError:
+            raise
+        except Exception as error:  # whatever a damaged archive makes zipfile and its decompressors raise
+            raise WeightsError(f"{self._file}: wanted {name!r} inside it, found damage ({error})") from error
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file beside `path` and rename it, so that no half file is ever there.
+
+    A symbolic link stays one, an existing file keeps its permissions, and what is no file (a device, a folder) is
+    refused with OSError.
+    """
+    path = path.resolve()
+    mode = path.stat().st_mode if path.exists() else None
+    if mode is not None and not stat.S_ISREG(mode):
+        raise OSError(f"{path}: wanted a regular file or a new name, found something that cannot be replaced by a file")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(data)
+        if mode is not None:
+            partial.chmod(stat.S_IMODE(mode))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def needs(module: str, package: str, purpose: str) -> Any:
+    """Import a package that only some formats need; ImportError with the line that installs it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{purpose} needs {package}, which is not installed: pip install {package}") from error

@@ -1,0 +1,105 @@
+"""NumPy files: .npz archives of arrays, single .npy arrays, and pickled dictionaries of arrays in either."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import WeightsError
+from . import pickled
+from .files import Archive, File, replace_file
+from .source import UNKNOWN, Source, Tensors
+
+_MAGIC = b"\x93NUMPY"
+KEY = "lenet_fast"
+_METADATA = f"__{KEY}__"
+
+
+def looks_like(data: bytes) -> bool:
+    """Whether this is a .npy file."""
+    return data.startswith(_MAGIC)
+
+
+def is_archive(names: list[str]) -> bool:
+    """Whether a zip archive with these members is an .npz file."""
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def read_archive(file: File, archive: Archive) -> Source:
+    """Read an .npz file; a pickled dictionary in it becomes its arrays."""
+    tensors: Tensors = {}
+    metadata: dict[str, str] = {}
+    for member in archive.names:
+        name = member.removesuffix(".npy")
+        if name == _METADATA:
+            metadata = {KEY: str(_parse(archive.read(member), f"{file}: {name}")[""])}
+            continue
+        for inner, array in _parse(archive.read(member), f"{file}: {name}").items():
+            tensors[f"{name}.{inner}" if inner else name] = array
+    return Source("npz", tensors, UNKNOWN, metadata=metadata)
+
+
+def write(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:
+    """Write an .npz file; our description is one more array, of text."""
+    stream = io.BytesIO()
+    np.savez(stream, **{_METADATA: np.array(metadata[KEY])}, **tensors)  # type: ignore[arg-type]
+    replace_file(path, stream.getvalue())
+
+
+def read(file: File) -> Source:
+    """Read a .npy file, which must hold a pickled dictionary or list: one array alone is no model."""
+    found = _parse(file.data, str(file))
+    if list(found) == [""]:
+        shape = found[""].shape
+        what = "images or labels" if found[""].dtype.kind in "ui" else "one array"
+        raise WeightsError(
+            f"{file}: wanted the arrays of a network, found {what} of shape {shape}; save all arrays with np.savez"
+        )
+    return Source("npy", found, UNKNOWN)
+
+
+def _parse(data: bytes, name: str) -> Tensors:
+    """Name -> array; the name of a plain array is empty."""
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"format version {version}")
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = header(stream)
+        rest = data[stream.tell() :]
+        if dtype.hasobject:
+            return pickled.named(_unwrapped(pickled.parse(io.BytesIO(rest))), pickled_array)
+        if math.prod(shape) * dtype.itemsize != len(rest):
+            raise ValueError(f"{len(rest):,} bytes for shape {shape}")
+        return {"": np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")}
+    except (*pickled.ERRORS, SyntaxError) as error:
+        raise WeightsError(f"{name}: wanted a whole .npy array, found a damaged one ({error})") from error
+
+
+def _unwrapped(tree: Any) -> Any:
+    """The objects of a pickled object array, instead of the array: one object, or all of them."""
+    if isinstance(tree, pickled.Call) and tree.path.endswith("._reconstruct") and isinstance(tree.state, tuple):
+        inside = tree.state[-1]
+        return inside[0] if isinstance(inside, list) and len(inside) == 1 else inside
+    return tree
+
+
+def pickled_array(value: Any) -> NDArray[Any] | None:
+    """An array, or nested lists of numbers."""
+    array = pickled.numpy_array(value)
+    if array is None and isinstance(value, list) and value and _is_numeric(value, 0):
+        array = np.asarray(value, np.float64)
+    return array
+
+
+def _is_numeric(value: Any, depth: int) -> bool:
+    if isinstance(value, list):
+        return depth < 5 and bool(value) and all(_is_numeric(v, depth + 1) for v in value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,192 @@
+"""PyTorch files: zip archives since 1.6, the older layout of five pickles in a row, and TorchScript archives.
+
+A tensor is a call of torch._utils._rebuild_tensor_v2 (storage, offset, size, stride, ...) whose storage lies outside
+the pickle, in a member of the archive or behind the pickles. Neither torch nor any class of the file is needed for
+that.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import WeightsError
+from . import pickled
+from .files import Archive, File
+from .pickled import Call, Name, Persistent
+from .source import TORCH, Source
+
+_TYPES = {
+    "FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "BFloat16Storage": "bf16", "LongStorage": "i8",
+    "IntStorage": "i4", "ShortStorage": "i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
+    "UntypedStorage": "u1",
+}  # fmt: skip
+_MAGIC = 0x1950A86A20F9469CFC6C
+_REBUILDS = ("_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_tensor_v3")
+_QUANTISED = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor")
+
+Storages = Callable[[str], "bytes | memoryview"]
+
+
+def is_archive(names: list[str]) -> bool:
+    """Whether a zip archive with these members is PyTorch's."""
+    return any(name.endswith("/data.pkl") or name == "data.pkl" for name in names)
+
+
+def read_archive(file: File, archive: Archive) -> Source:
+    """Read a zip archive: a state dict, a checkpoint, a whole module or TorchScript."""
+    member = next(name for name in archive.names if name.endswith("data.pkl"))
+    root = member[: -len("data.pkl")]
+    order = archive.read(root + "byteorder").decode("latin-1") if root + "byteorder" in archive.names else "little"
+    try:
+        tree = pickled.parse(io.BytesIO(archive.read(member)))
+        cache: dict[str, bytes] = {}
+
+        def storage(key: str) -> bytes:
+            if key not in cache:
+                cache[key] = archive.read(f"{root}data/{key}")
+            return cache[key]
+
+        tensors = _tensors(tree, storage, ">" if order == "big" else "<")
+    except WeightsError:
+        raise
+    except pickled.ERRORS as error:
+        raise pickled.damaged(str(file), "a PyTorch archive", error) from error
+    script = any("/code/" in name for name in archive.names)
+    return Source("TorchScript" if script else "PyTorch", tensors, TORCH, paddings=_paddings(tree))
+
+
+def is_legacy(data: bytes) -> bool:
+    """Whether this is the older layout: it begins with a pickle of a magic number."""
+    return _MAGIC.to_bytes(10, "little") in data[:32]
+
+
+def read_legacy(file: File) -> Source:
+    """Read the older layout: magic number, version, machine, object, storage keys; then the storages."""
+    stream = io.BytesIO(file.data)
+    try:
+        for _ in range(3):
+            pickled.parse(stream)
+        tree = pickled.parse(stream)
+        keys = pickled.parse(stream)
+        places = _storage_places(stream, keys, tree, file.data)
+        tensors = _tensors(tree, places.__getitem__, "<")
+    except WeightsError:
+        raise
+    except pickled.ERRORS as error:
+        raise pickled.damaged(str(file), "a PyTorch file", error) from error
+    return Source("PyTorch", tensors, TORCH, paddings=_paddings(tree))
+
+
+def _storage_places(stream: io.BytesIO, keys: Any, tree: Any, data: bytes) -> dict[str, memoryview]:
+    """Key -> bytes: each storage is a count of elements and the elements, whose size the tree tells."""
+    sizes: dict[str, int] = {}
+
+    def note(value: Any) -> None:
+        if isinstance(value, Persistent) and isinstance(value.key, tuple) and len(value.key) > 4:
+            sizes[str(value.key[2])] = 2 if _kind(value) == "bf16" else np.dtype(_kind(value)).itemsize
+
+    def look(value: Any) -> NDArray[Any] | None:
+        if isinstance(value, Call) and value.path.rpartition(".")[2] in _REBUILDS:
+            note(value.arguments[0])
+        elif isinstance(value, Call):
+            for argument in value.arguments if isinstance(value.arguments, tuple) else ():
+                look(argument)
+        return None
+
+    pickled.named(tree, look)
+    places: dict[str, memoryview] = {}
+    whole = memoryview(data)
+    for key in keys if isinstance(keys, list) else ():
+        count = int.from_bytes(stream.read(8), "little", signed=True)
+        begin, length = stream.tell(), count * sizes.get(str(key), 4)
+        if count < 0 or begin + length > len(data):
+            raise ValueError(f"storage {key!r} of {count:,} values in {len(data) - begin:,} bytes")
+        places[str(key)] = whole[begin : begin + length]
+        stream.seek(begin + length)
+    return places
+
+
+def _kind(reference: Persistent) -> str:
+    name = reference.key[1]
+    path = name.path if isinstance(name, Name) else str(name)
+    kind = path.rpartition(".")[2]
+    if kind not in _TYPES:
+        raise ValueError(f"a storage of {path}")
+    return _TYPES[kind]
+
+
+def _tensors(tree: Any, storage: Storages, order: str) -> dict[str, NDArray[Any]]:
+    def leaf(value: Any) -> NDArray[Any] | None:
+        if not isinstance(value, Call):
+            return pickled.numpy_array(value)
+        function = value.path.rpartition(".")[2]
+        if function in _REBUILDS:
+            return _rebuilt(value.arguments, storage, order)
+        if function in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
+            return leaf(value.arguments[0])
+        if function == "_rebuild_from_type_v2":
+            return leaf(Call(value.arguments[0], value.arguments[2]))
+        if function in _QUANTISED:
+            raise WeightsError(
+                f"wanted plain tensors, found {function} (quantised or sparse); save the float model instead"
+            )
+        if value.path == "torch.nn.parameter.Parameter" and isinstance(value.arguments, tuple) and value.arguments:
+            return leaf(value.arguments[0])
+        return pickled.numpy_array(value)
+
+    return pickled.named(tree, leaf)
+
+
+def _rebuilt(arguments: Any, storage: Storages, order: str) -> NDArray[Any]:
+    reference, offset, size, stride = arguments[:4]
+    if not isinstance(reference, Persistent):
+        raise ValueError("a tensor without a storage")
+    kind, data = _kind(reference), storage(str(reference.key[2]))
+    if kind == "u1" and len(arguments) > 6 and isinstance(arguments[6], Name):  # v3: an untyped storage and a dtype
+        kind = {"torch.float32": "f4", "torch.float64": "f8", "torch.float16": "f2", "torch.bfloat16": "bf16"}.get(
+            arguments[6].path, kind
+        )
+    if kind == "bf16":
+        flat = (np.frombuffer(data, order + "u2").astype(np.uint32) << 16).view(np.float32)
+    else:
+        flat = np.frombuffer(data, np.dtype(kind).newbyteorder(">" if order == ">" else "<"))
+    sizes, strides = tuple(int(n) for n in size), tuple(int(n) for n in stride)
+    if len(sizes) != len(strides) or min((*sizes, *strides, int(offset)), default=0) < 0 or len(sizes) > 8:
+        raise ValueError(f"a tensor of size {sizes} with strides {strides}")
+    if math.prod(sizes) == 0:
+        return np.zeros(sizes, flat.dtype)
+    last = int(offset) + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
+    if last >= len(flat) or math.prod(sizes) > len(flat):
+        raise ValueError(f"a tensor of size {sizes} in a storage of {len(flat):,} values")
+    places = np.lib.stride_tricks.as_strided(
+        flat[int(offset) :], sizes, [s * flat.itemsize for s in strides], writeable=False
+    )
+    return np.ascontiguousarray(places).reshape(sizes)
+
+
+def _paddings(tree: Any) -> tuple[int, ...] | None:
+    """Padding of each convolution of a pickled module, in order; refuses what a module says and we cannot do."""
+    found: list[int] = []
+
+    def look(value: Any) -> NDArray[Any] | None:
+        if isinstance(value, Call) and value.path == "torch.nn.modules.conv.Conv2d" and isinstance(value.state, dict):
+            state = value.state
+            for key, wanted in (("stride", (1, 1)), ("dilation", (1, 1)), ("groups", 1)):
+                if state.get(key, wanted) != wanted:
+                    raise WeightsError(
+                        f"Conv2d: wanted {key} {wanted}, found {state[key]}; strided, dilated and grouped convolutions "
+                        "are not supported"
+                    )
+            padding = state.get("padding", (0, 0))
+            if isinstance(padding, tuple) and len(set(padding)) == 1 and isinstance(padding[0], int):
+                found.append(padding[0])
+        return None
+
+    pickled.named(tree, look)
+    return tuple(found) or None

@@ -1,0 +1,64 @@
+"""What a reader makes of a file: named arrays, or a whole graph, and the habits of the framework it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .trace import Trace
+
+Tensors = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The orders in which a framework keeps its arrays; None where that is not known.
+
+    Parameters
+    ----------
+    kernels
+        Axes of a convolution's kernels: O outputs, I inputs, H rows, W columns, such as "OIHW" or "HWIO".
+    dense
+        Axes of a full connection: "OI" or "IO".
+    flatten
+        Order in which maps become a vector: "CHW" or "HWC".
+    """
+
+    kernels: str | None = None
+    dense: str | None = None
+    flatten: str | None = None
+
+
+TORCH = Layout("OIHW", "OI", "CHW")
+KERAS = Layout("HWIO", "IO", "HWC")
+PADDLE = Layout("OIHW", "IO", "CHW")
+UNKNOWN = Layout()
+
+
+@dataclass
+class Source:
+    """The contents of a file.
+
+    Parameters
+    ----------
+    format
+        Its name, for messages: "ONNX", "PyTorch".
+    tensors
+        Named arrays, in the file's order. Empty where there is a graph.
+    layout
+        How the arrays lie.
+    trace
+        The graph, where the format has one.
+    metadata
+        Text that travels with the file.
+    """
+
+    format: str
+    tensors: Tensors = field(default_factory=dict)
+    layout: Layout = UNKNOWN
+    trace: Trace | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    paddings: tuple[int, ...] | None = None  # of the convolutions, where the file tells
