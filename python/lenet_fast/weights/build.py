@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
@@ -123,7 +123,7 @@ def _kept(source: Source) -> dict[str, Any]:
         data = json.loads(source.metadata[description.KEY])
         return {"preprocess": Preprocess(**data["preprocess"]), "classes": data["classes"], "card": data["card"]}
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise WeightsError(f"wanted the metadata that lenet_fast wrote, found it damaged ({error})") from error
+        raise WeightsError(f"wanted the metadata that lenet_fast wrote, found it damaged ({brief(error)})") from error
 
 
 def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:

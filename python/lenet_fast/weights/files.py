@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 
 LARGEST = 1 << 28  # bytes of a file
 LARGEST_UNPACKED = 1 << 25  # bytes out of compressed members
@@ -68,7 +68,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(file.data))
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, OverflowError) as error:
-            raise WeightsError(f"{file}: wanted a whole zip archive, found a damaged one ({error})") from error
+            raise WeightsError(f"{file}: wanted a whole zip archive, found a damaged one ({brief(error)})") from error
         self.names = self._zip.namelist()
 
     def read(self, name: str) -> bytes:
@@ -88,7 +88,7 @@ class Archive:
         except WeightsError:
             raise
         except Exception as error:  # whatever a damaged archive makes zipfile and its decompressors raise
-            raise WeightsError(f"{self._file}: wanted {name!r} inside it, found damage ({error})") from error
+            raise WeightsError(f"{self._file}: wanted {name!r} inside it, found damage ({brief(error)})") from error
 
 
 def replace_file(path: Path, data: bytes) -> None:

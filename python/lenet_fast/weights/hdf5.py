@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
+import struct
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from .files import LARGEST_UNPACKED, needs
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_OBJECTS = 2000
 _DEEPEST = 12
+_LONGEST_TEXT = 1 << 22
 
 
 def looks_like(data: bytes) -> bool:
@@ -29,6 +32,7 @@ class Hdf5:
         self._h5py = needs("h5py", "h5py", "reading Keras and HDF5 files")
         self.name = name
         self._left = LARGEST_UNPACKED
+        _check_lengths(data, name)
         try:
             self.root = self._h5py.File(io.BytesIO(data), "r")
         except Exception as error:  # HDF5 has no error of its own kind
@@ -36,24 +40,29 @@ class Hdf5:
 
     def damaged(self, error: Exception) -> WeightsError:
         """The error for whatever h5py raises."""
-        return WeightsError(f"{self.name}: wanted a whole HDF5 file, found a damaged one ({error})")
+        return WeightsError(f"{self.name}: wanted a whole HDF5 file, found a damaged one ({brief(error)})")
 
     def attribute(self, name: str, group: Any = None) -> Any:
         """An attribute of a group as text, list of texts or number; None where there is none."""
         try:
-            value = (self.root if group is None else group).attrs.get(name)
-            if value is None and group is None:
-                value = self._chunked(name)
+            attributes = (self.root if group is None else group).attrs
+            if name in attributes:
+                return _plain(self._stored(attributes, name))
+            pieces = []
+            while f"{name}{len(pieces)}" in attributes:  # long lists of names are stored in pieces: name0, name1, ...
+                pieces.append(np.atleast_1d(self._stored(attributes, f"{name}{len(pieces)}")))
+            return _plain(np.concatenate(pieces)) if pieces else None
+        except WeightsError:
+            raise
         except Exception as error:
             raise self.damaged(error) from error
-        return _plain(value)
 
-    def _chunked(self, name: str) -> Any:
-        """Long lists of names are stored in pieces: name0, name1, ..."""
-        pieces: list[Any] = []
-        while f"{name}{len(pieces)}" in self.root.attrs:
-            pieces.append(self.root.attrs[f"{name}{len(pieces)}"])
-        return np.concatenate([np.atleast_1d(p) for p in pieces]) if pieces else None
+    def _stored(self, attributes: Any, name: str) -> Any:
+        """An attribute's value, once its claimed size is known to be a list of names at most."""
+        count = math.prod(attributes.get_id(name).shape or ())
+        if count > _MOST_OBJECTS:
+            raise WeightsError(f"{self.name}: {name}: wanted the names of a LeNet's layers, found {count:,} values")
+        return attributes[name]
 
     def arrays(self, group: Any = None) -> Iterator[tuple[str, NDArray[Any]]]:
         """Path and values of every dataset in a group, in the file's order."""
@@ -111,6 +120,25 @@ class Hdf5:
                 f"{self.name}: {key}: wanted values in this file, found a link; no file elsewhere is ever opened"
             )
         return group[key]
+
+
+def _check_lengths(data: bytes, name: str) -> None:
+    """Refuse texts that claim to be longer than the file: HDF5 makes room for what they claim before it looks.
+
+    A text lies in a global heap ("GCOL"), and refers to it by its length (4 bytes), the heap's address (8) and a number (4).
+    """
+    heap = data.find(b"GCOL")
+    while heap >= 0:
+        address = struct.pack("<Q", heap)
+        at = data.find(address, 4)
+        while at >= 0:
+            length, number = struct.unpack_from("<I", data, at - 4)[0], data[at + 8 : at + 12]
+            if length > max(len(data), _LONGEST_TEXT) and 0 < int.from_bytes(number, "little") < 1 << 16:
+                raise WeightsError(
+                    f"{name}: wanted texts inside the file, found one of {length:,} bytes; the file is damaged"
+                )
+            at = data.find(address, at + 1)
+        heap = data.find(b"GCOL", heap + 1)
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from . import pickled
 from .files import Archive, File
 from .hdf5 import Hdf5
@@ -77,7 +77,11 @@ def read_hdf5(file: File) -> Source:
     hdf5 = Hdf5(file.data, str(file))
     text = hdf5.attribute("model_config")
     if isinstance(text, str):
-        return _followed(_parsed(text.encode(), str(file)), _by_layer_2(hdf5, hdf5.group("model_weights")), str(file))
+        return _followed(
+            _parsed(text.encode("utf-8", "replace"), str(file)),
+            _by_layer_2(hdf5, hdf5.group("model_weights")),
+            str(file),
+        )
     if hdf5.attribute("layer_names") is not None:
         return Source("Keras weights", _flat(_by_layer_2(hdf5, hdf5.root)), KERAS)
     if hdf5.group("layers") is not None or hdf5.group("_layer_checkpoint_dependencies") is not None:
@@ -109,7 +113,7 @@ def _parsed(text: bytes, name: str) -> Config:
         if not isinstance(config, dict):
             raise ValueError("no JSON object")
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{name}: wanted a model's config in JSON, found a damaged one ({error})") from error
+        raise WeightsError(f"{name}: wanted a model's config in JSON, found a damaged one ({brief(error)})") from error
     return config
 
 
@@ -178,7 +182,9 @@ def _followed(config: Config, arrays: Mapping[str, Named], name: str) -> Source:
     except WeightsError as error:
         raise error if str(error).startswith(name) else WeightsError(f"{name}: {error}") from error
     except pickled.ERRORS as error:
-        raise WeightsError(f"{name}: wanted a valid Keras model, found a contradiction in it ({error})") from error
+        raise WeightsError(
+            f"{name}: wanted a valid Keras model, found a contradiction in it ({brief(error)})"
+        ) from error
     return Source("Keras", trace=trace)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
@@ -190,4 +190,4 @@ def _as_array(name: str, value: Any) -> Any:
     try:
         return np.asarray(value)
     except Exception as error:
-        raise TypeError(f"{name}: wanted an array, found {type(value).__name__} ({error})") from error
+        raise TypeError(f"{name}: wanted an array, found {type(value).__name__} ({brief(error)})") from error

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from . import pickled
 from .files import Archive, File, replace_file
 from .source import UNKNOWN, Source, Tensors
@@ -79,8 +79,8 @@ def _parse(data: bytes, name: str) -> Tensors:
         if math.prod(shape) * dtype.itemsize != len(rest):
             raise ValueError(f"{len(rest):,} bytes for shape {shape}")
         return {"": np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")}
-    except (*pickled.ERRORS, SyntaxError) as error:
-        raise WeightsError(f"{name}: wanted a whole .npy array, found a damaged one ({error})") from error
+    except Exception as error:  # ERRORS, and what NumPy's parser of the header raises
+        raise WeightsError(f"{name}: wanted a whole .npy array, found a damaged one ({brief(error)})") from error
 
 
 def _unwrapped(tree: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from .files import File, needs
 from .source import Source
 from .trace import Flow, Trace, refuse
@@ -59,7 +59,7 @@ def read(file: File) -> Source:
     try:
         model = onnx.load_model_from_string(file.data)
     except Exception as error:  # whatever protobuf raises for damage
-        raise WeightsError(f"{file}: wanted an ONNX model, found a damaged one ({error})") from error
+        raise WeightsError(f"{file}: wanted an ONNX model, found a damaged one ({brief(error)})") from error
     if not model.graph.node:
         raise WeightsError(
             f"{file}: wanted an ONNX model, found one without a graph; the file is truncated or not ONNX"
@@ -88,7 +88,9 @@ def read_model(model: Any, name: str, file: File | None = None) -> Source:
         MemoryError,
         ArithmeticError,
     ) as error:
-        raise WeightsError(f"{name}: wanted a valid ONNX graph, found a contradiction in it ({error})") from error
+        raise WeightsError(
+            f"{name}: wanted a valid ONNX graph, found a contradiction in it ({brief(error)})"
+        ) from error
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     return Source("ONNX", trace=graph.trace, metadata=metadata)
 

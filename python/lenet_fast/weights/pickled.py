@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 
 _MOST_OPCODES = 1 << 20
 _MARK = object()
@@ -43,8 +43,11 @@ class Call:
 
     @property
     def path(self) -> str:
-        """What would have been called."""
-        return self.function.path if isinstance(self.function, Name) else ""
+        """What would have been called; old PyTorch files wrap a module's class with its source text."""
+        function = self.function
+        if isinstance(function, Persistent) and isinstance(function.key, tuple) and function.key[:1] == ("module",):
+            function = function.key[1]
+        return function.path if isinstance(function, Name) else ""
 
 
 @dataclass(frozen=True)
@@ -353,11 +356,12 @@ def _from_bytes(data: Any, dtype: Any, shape: Any, order: str) -> NDArray[Any]:
 
 def damaged(name: str, what: str, error: Exception) -> WeightsError:
     """The error for a pickle that cannot be read."""
-    return WeightsError(f"{name}: wanted {what}, found a damaged or foreign one ({error})")
+    return WeightsError(f"{name}: wanted {what}, found a damaged or foreign one ({brief(error)})")
 
 
 #: What parsing a hostile tree may raise.
 ERRORS = (
+    ArithmeticError,
     ValueError,
     TypeError,
     IndexError,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from .files import File, replace_file
 from .source import KERAS, TORCH, UNKNOWN, Source, Tensors
 
@@ -88,7 +88,7 @@ def _parse(text: bytes, name: str) -> dict[str, Any]:
     try:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{name}: wanted a header in JSON, found a damaged one ({error})") from error
+        raise WeightsError(f"{name}: wanted a header in JSON, found a damaged one ({brief(error)})") from error
     if not isinstance(header, dict):
         raise WeightsError(f"{name}: wanted a header that is a JSON object, found {type(header).__name__}")
     return header

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from . import pickled
 from .files import File, needs
 from .source import Source
@@ -45,7 +45,7 @@ def read(file: File) -> Source:
     except WeightsError as error:
         raise WeightsError(f"{file}: {error}") from error
     except (*pickled.ERRORS, struct.error) as error:
-        raise WeightsError(f"{file}: wanted a whole TFLite model, found a damaged one ({error})") from error
+        raise WeightsError(f"{file}: wanted a whole TFLite model, found a damaged one ({brief(error)})") from error
     return Source("TFLite", trace=graph.trace)
 
 

@@ -1,0 +1,57 @@
+"""Load every prefix and every altered byte of one file, in a process of its own: `python attack.py FILE OPTIONS`.
+
+Prints JSON: how many loads, the slowest (seconds), how much the memory grew at most (MiB), and every outcome that is
+neither a model nor WeightsError. A crash of the process is for its caller to see.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import lenet_fast
+from lenet_fast import Conv5x5, Dense, Network, Subsample2x2
+
+#: A network small enough that its files have few bytes.
+SMALL = Network((1, 8, 8), (Conv5x5(1, "tanh"), Subsample2x2("average"), Dense(2)), "scores")
+FIRST = 4096  # bytes whose bits are flipped
+
+
+def altered(data, every):
+    """Every prefix, and every single-bit flip of the first bytes; one of `every` of each."""
+    yield from ((f"prefix {n}", data[:n]) for n in range(0, len(data), every))
+    for n, bit in ((n, bit) for n in range(min(FIRST, len(data))) for bit in range(8)):
+        if (8 * n + bit * (n + 1)) % every == 0:
+            yield f"bit {bit} of byte {n}", data[:n] + bytes([data[n] ^ 1 << bit]) + data[n + 1 :]
+
+
+def attack(path, options, every):
+    data = path.read_bytes()
+    if options.get("network") == "small":
+        options["network"] = SMALL
+    lenet_fast.load(path, **options)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    count, slowest, models, wrong = 0, 0.0, 0, []
+    for what, content in altered(data, every):
+        path.write_bytes(content)
+        start = time.perf_counter()
+        try:
+            lenet_fast.load(path, **options)
+            models += 1
+        except lenet_fast.WeightsError as error:
+            if not str(error).startswith(str(path)) or len(str(error)) > 2000:
+                wrong.append(f"{what}: {str(error)[:200]}")
+        except BaseException as error:
+            wrong.append(f"{what}: {error!r:.200}")
+        count, slowest = count + 1, max(slowest, time.perf_counter() - start)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(json.dumps({"loads": count, "models": models, "slowest": slowest, "grown": grown, "wrong": wrong[:5]}))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    attack(Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3]))

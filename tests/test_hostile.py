@@ -1,0 +1,86 @@
+"""Damaged and hostile files: a model or WeightsError, within a second and 64 MiB, and no code executed.
+
+The suite tries one of 16 prefixes and bit flips; LENET_FAST_ATTACK=1 tries every one (an hour).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference
+from attack import SMALL
+from lenet_fast import Model
+from trainers import Variant, keras_model, tensorflow_function, torch_module
+
+EVERY = int(os.environ.get("LENET_FAST_ATTACK", "16"))
+
+
+@pytest.fixture(scope="session")
+def small():
+    return Variant(SMALL, weights=reference.random_weights(SMALL, np.random.default_rng(1)))
+
+
+def torch_file(variant, path, old=False, whole=False):
+    torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
+    module = torch_module(variant)
+    torch.save(module if whole else module.state_dict(), path, _use_new_zipfile_serialization=not old)
+
+
+def keras_file(variant, path):
+    pytest.importorskip("keras", reason="keras is not installed (pip install '.[frameworks]')")
+    keras_model(variant).save(path)
+
+
+def tflite_file(variant, path):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed (pip install '.[tensorflow]')")
+    run = tensorflow_function(tf, variant)
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()]).convert())
+
+
+def onnx_file(variant, path):
+    pytest.importorskip("onnx", reason="onnx is not installed (pip install '.[frameworks]')")
+    Model(variant.network, variant.weights).save(path)
+
+
+def pickled_npy(variant, path):
+    np.save(path, np.array(variant.weights, dtype=object), allow_pickle=True)
+
+
+FILES = {
+    "m.safetensors": lambda v, p: Model(v.network, v.weights).save(p),
+    "m.npz": lambda v, p: Model(v.network, v.weights).save(p),
+    "m.onnx": onnx_file,
+    "m.pth": torch_file,
+    "old.pth": lambda v, p: torch_file(v, p, old=True),
+    "whole.pth": lambda v, p: torch_file(v, p, whole=True),
+    "m.keras": keras_file,
+    "m.h5": keras_file,
+    "m.tflite": tflite_file,
+    "m.npy": pickled_npy,
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", FILES)
+def test_every_prefix_and_every_flipped_bit(tmp_path, small, name):
+    path = tmp_path / name
+    FILES[name](small, path)
+    options = {"network": "small"} if name.endswith((".pth", ".npy")) else {}
+    script = Path(__file__).with_name("attack.py")
+    done = subprocess.run(
+        [sys.executable, script, path, json.dumps(options), str(EVERY)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    print(name, found)
+    assert found["wrong"] == []
+    assert found["slowest"] < 1
+    assert found["grown"] < 64
+    assert found["loads"] > 100
