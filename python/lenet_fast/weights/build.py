@@ -69,19 +69,24 @@ def build(source: Source, wishes: Wishes, name: str) -> Imported:
     if isinstance(wishes.network, str):
         template_named(wishes.network)
     try:
-        if description.KEY in source.metadata and source.trace is None:
-            model = description.model_from(dict(source.tensors), source.metadata, name)
-            model = model if preprocess is None else _with(model, preprocess)
-            return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
-        if source.trace is not None:
-            return _from_graph(source, wishes, preprocess)
-        return _from_tensors(source, wishes, preprocess)
+        with np.errstate(over="ignore"):  # what overflows float32 is infinite, and refused as such
+            return _built(source, wishes, preprocess, name)
     except WeightsError as error:
         raise error if str(error).startswith(name) else WeightsError(f"{name}: {error}") from error
     except (ValueError, TypeError) as error:
         if isinstance(error, ValueError) and str(error).startswith(("network:", "flatten:")):
             raise
         raise WeightsError(f"{name}: {error}") from error
+
+
+def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None, name: str) -> Imported:
+    if source.trace is not None:
+        return _from_graph(source, wishes, preprocess)
+    if description.KEY not in source.metadata:
+        return _from_tensors(source, wishes, preprocess)
+    model = description.model_from(dict(source.tensors), source.metadata, name)
+    model = model if preprocess is None else _with(model, preprocess)
+    return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
 
 
 def _with(model: Model, preprocess: Preprocess) -> Model:

@@ -32,7 +32,7 @@ class Hdf5:
         self._h5py = needs("h5py", "h5py", "reading Keras and HDF5 files")
         self.name = name
         self._left = LARGEST_UNPACKED
-        _check_lengths(data, name)
+        _check_heaps(data, name)
         try:
             self.root = self._h5py.File(io.BytesIO(data), "r")
         except Exception as error:  # HDF5 has no error of its own kind
@@ -48,7 +48,7 @@ class Hdf5:
             attributes = (self.root if group is None else group).attrs
             if name in attributes:
                 return _plain(self._stored(attributes, name))
-            pieces = []
+            pieces: list[Any] = []
             while f"{name}{len(pieces)}" in attributes:  # long lists of names are stored in pieces: name0, name1, ...
                 pieces.append(np.atleast_1d(self._stored(attributes, f"{name}{len(pieces)}")))
             return _plain(np.concatenate(pieces)) if pieces else None
@@ -58,10 +58,14 @@ class Hdf5:
             raise self.damaged(error) from error
 
     def _stored(self, attributes: Any, name: str) -> Any:
-        """An attribute's value, once its claimed size is known to be a list of names at most."""
-        count = math.prod(attributes.get_id(name).shape or ())
-        if count > _MOST_OBJECTS:
-            raise WeightsError(f"{self.name}: {name}: wanted the names of a LeNet's layers, found {count:,} values")
+        """An attribute's value, once it is known to be a few texts or numbers: HDF5 may crash on others."""
+        stored = attributes.get_id(name)
+        count = math.prod(stored.shape or ())
+        kinds = (self._h5py.h5t.STRING, self._h5py.h5t.INTEGER, self._h5py.h5t.FLOAT)
+        if count > _MOST_OBJECTS or stored.get_type().get_class() not in kinds:
+            raise WeightsError(
+                f"{self.name}: {name}: wanted the names of a LeNet's layers, found {count:,} other values"
+            )
         return attributes[name]
 
     def arrays(self, group: Any = None) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -122,23 +126,41 @@ class Hdf5:
         return group[key]
 
 
-def _check_lengths(data: bytes, name: str) -> None:
-    """Refuse texts that claim to be longer than the file: HDF5 makes room for what they claim before it looks.
+def _check_heaps(data: bytes, name: str) -> None:
+    """Refuse a file whose texts contradict their sizes: HDF5 makes room for what they claim before it looks, or hangs.
 
-    A text lies in a global heap ("GCOL"), and refers to it by its length (4 bytes), the heap's address (8) and a number (4).
+    Texts lie in global heaps: "GCOL", version (4 bytes), size of the heap (8), then objects of number (2), references
+    (6), size (8) and bytes, padded to 8. They are found by length (4), the heap's address (8) and their number (4).
     """
     heap = data.find(b"GCOL")
     while heap >= 0:
+        sizes = _objects(data, heap)
         address = struct.pack("<Q", heap)
         at = data.find(address, 4)
         while at >= 0:
-            length, number = struct.unpack_from("<I", data, at - 4)[0], data[at + 8 : at + 12]
-            if length > max(len(data), _LONGEST_TEXT) and 0 < int.from_bytes(number, "little") < 1 << 16:
+            length, number = struct.unpack_from("<I", data, at - 4)[0], int.from_bytes(data[at + 8 : at + 12], "little")
+            if sizes is None or (length > _LONGEST_TEXT and number in sizes and length > sizes[number]):
                 raise WeightsError(
-                    f"{name}: wanted texts inside the file, found one of {length:,} bytes; the file is damaged"
+                    f"{name}: wanted a whole HDF5 file, found a damaged one (its texts contradict their sizes)"
                 )
             at = data.find(address, at + 1)
         heap = data.find(b"GCOL", heap + 1)
+
+
+def _objects(data: bytes, heap: int) -> dict[int, int] | None:
+    """Number -> size of a heap's objects; None if they do not fill it."""
+    end = heap + int.from_bytes(data[heap + 8 : heap + 16], "little")
+    sizes: dict[int, int] = {}
+    at = heap + 16
+    if not at < end <= len(data):
+        return None
+    while at + 16 <= end:
+        number, size = struct.unpack_from("<H", data, at)[0], struct.unpack_from("<Q", data, at + 8)[0]
+        if number == 0:  # free space, up to the end
+            return sizes if size == end - at else None
+        sizes[number] = size
+        at += 16 + -(-size // 8) * 8
+    return sizes if at <= end else None
 
 
 def _plain(value: Any) -> Any:

@@ -265,12 +265,11 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 
 
 def _as_dict(values: list[Any]) -> dict[Any, Any]:
+    """Pairs whose key is plain: nobody looks for others, and hashing nested tuples can overflow the stack."""
     if len(values) % 2:
         raise ValueError("a pickle with a key without a value")
-    try:
-        return dict(zip(values[::2], values[1::2], strict=True))
-    except TypeError as error:
-        raise ValueError("a pickle with a key that is none") from error
+    pairs = zip(values[::2], values[1::2], strict=True)
+    return {key: value for key, value in pairs if isinstance(key, (str, bytes, int, float, Name))}
 
 
 def named(tree: Any, leaf: Callable[[Any], NDArray[Any] | None]) -> dict[str, NDArray[Any]]:
@@ -292,7 +291,7 @@ def _walk(
     if array is not None:
         yield path, array
         return
-    if depth > 32 or id(value) in seen or not isinstance(value, (Call, dict, list, tuple)):
+    if depth > 32 or len(path) > 1024 or id(value) in seen or not isinstance(value, (Call, dict, list, tuple)):
         return
     seen.add(id(value))
     for key, item in _children(value):
@@ -359,8 +358,9 @@ def damaged(name: str, what: str, error: Exception) -> WeightsError:
     return WeightsError(f"{name}: wanted {what}, found a damaged or foreign one ({brief(error)})")
 
 
-#: What parsing a hostile tree may raise.
+#: What parsing a hostile tree may raise; a warning where the interpreter makes warnings errors.
 ERRORS = (
+    Warning,
     ArithmeticError,
     ValueError,
     TypeError,

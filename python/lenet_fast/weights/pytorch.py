@@ -53,12 +53,13 @@ def read_archive(file: File, archive: Archive) -> Source:
             return cache[key]
 
         tensors = _tensors(tree, storage, ">" if order == "big" else "<")
-    except WeightsError:
-        raise
+        paddings = _paddings(tree)
+    except WeightsError as error:
+        raise error if str(error).startswith(str(file)) else WeightsError(f"{file}: {error}") from error
     except pickled.ERRORS as error:
         raise pickled.damaged(str(file), "a PyTorch archive", error) from error
     script = any("/code/" in name for name in archive.names)
-    return Source("TorchScript" if script else "PyTorch", tensors, TORCH, paddings=_paddings(tree))
+    return Source("TorchScript" if script else "PyTorch", tensors, TORCH, paddings=paddings)
 
 
 def is_legacy(data: bytes) -> bool:
@@ -76,11 +77,12 @@ def read_legacy(file: File) -> Source:
         keys = pickled.parse(stream)
         places = _storage_places(stream, keys, tree, file.data)
         tensors = _tensors(tree, places.__getitem__, "<")
-    except WeightsError:
-        raise
+        paddings = _paddings(tree)
+    except WeightsError as error:
+        raise WeightsError(f"{file}: {error}") from error
     except pickled.ERRORS as error:
         raise pickled.damaged(str(file), "a PyTorch file", error) from error
-    return Source("PyTorch", tensors, TORCH, paddings=_paddings(tree))
+    return Source("PyTorch", tensors, TORCH, paddings=paddings)
 
 
 def _storage_places(stream: io.BytesIO, keys: Any, tree: Any, data: bytes) -> dict[str, memoryview]:

@@ -8,7 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import WeightsError
-from . import hdf5, keras, numpy, onnx, pytorch, safetensors, tflite
+from . import (
+    caffe,
+    flax,
+    hdf5,
+    keras,
+    matlab,
+    mxnet,
+    ncnn,
+    numpy,
+    onnx,
+    openvino_ir,
+    pickles,
+    pytorch,
+    safetensors,
+    tensorflow,
+    text,
+    tflite,
+)
 from .files import Archive, File
 from .source import Source
 
@@ -45,6 +62,15 @@ FORMATS = (
     Format("safetensors", safetensors.looks_like, safetensors.read),
     Format("TFLite", tflite.looks_like, tflite.read),
     Format("ONNX", onnx.looks_like, onnx.read),
+    Format("Caffe", caffe.looks_like, caffe.read),
+    Format("OpenVINO", openvino_ir.looks_like, openvino_ir.read),
+    Format("ncnn", ncnn.looks_like, ncnn.read),
+    Format("TensorFlow checkpoint", tensorflow.looks_like, tensorflow.read),
+    Format("MXNet", mxnet.looks_like, mxnet.read),
+    Format("MATLAB", matlab.looks_like, matlab.read),
+    Format("Flax", flax.looks_like, flax.read),
+    Format("pickle", pickles.looks_like, pickles.read),  # behind PyTorch, whose older files are pickles too
+    Format("text", text.looks_like, text.read),
 )
 
 #: What people hand over by mistake: the first bytes, what it is, and the way out.
@@ -65,6 +91,9 @@ _MISTAKES: tuple[tuple[bytes, str, str], ...] = (
 
 def read(path: Path) -> Source:
     """Read a file of any supported format; WeightsError says what it is otherwise."""
+    if path.is_dir():
+        index = tensorflow.index_in(path)
+        return text.read_folder(path) if index is None else tensorflow.read(File.open(index))
     file = File.open(path)
     if not file.data:
         raise WeightsError(f"{file}: wanted a model, found an empty file; the download or the saving was cut off")
@@ -81,4 +110,7 @@ def read(path: Path) -> Source:
 
 
 #: For messages and the README.
-SUPPORTED = ("safetensors", "npz", "PyTorch", "Keras", "ONNX", "TFLite")
+SUPPORTED = (
+    "safetensors", "npz", "PyTorch", "Keras", "ONNX", "TFLite", "Caffe", "OpenVINO", "ncnn", "TensorFlow", "MXNet",
+    "MATLAB", "Flax", "Paddle",
+)  # fmt: skip

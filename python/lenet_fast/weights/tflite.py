@@ -44,7 +44,7 @@ def read(file: File) -> Source:
         graph.follow()
     except WeightsError as error:
         raise WeightsError(f"{file}: {error}") from error
-    except (*pickled.ERRORS, struct.error) as error:
+    except (*pickled.ERRORS, struct.error, StopIteration) as error:
         raise WeightsError(f"{file}: wanted a whole TFLite model, found a damaged one ({brief(error)})") from error
     return Source("TFLite", trace=graph.trace)
 

@@ -25,6 +25,7 @@ from ..operations import Affine, Array, Conv, Curve, Dense, Distances, Operation
 Index = NDArray[np.int64]
 
 _LARGEST = 1 << 22  # values of one array on its way; a LeNet's largest has some ten thousand
+_LARGEST_IMAGE = 1 << 18
 _CURVES: dict[str, Callable[[float], float]] = {
     "tanh": lambda x: float(np.tanh(x)),
     "sigmoid": lambda x: float(1 / (1 + np.exp(-x))),
@@ -95,7 +96,7 @@ class Trace:
     def image(self, shape: Sequence[int], where: str = "input") -> Flow:
         """The graph's input, of a shape with the batch axis first."""
         sizes = tuple(int(n) for n in shape[1:])
-        if not sizes or min(sizes) < 1 or np.prod(sizes, dtype=np.float64) > _LARGEST:
+        if not sizes or min(sizes) < 1 or np.prod(sizes, dtype=np.float64) > _LARGEST_IMAGE:
             refuse(where, "an image of known size", f"shape {tuple(shape)}", "export the model with a fixed image size")
         self.input_shape = sizes
         return Flow(np.arange(int(np.prod(sizes)), dtype=np.int64).reshape(1, *sizes), 0)
@@ -105,13 +106,15 @@ class Trace:
         if self.maps is not None:
             return
         count = int(np.prod(self.input_shape))
+        if view.size != count:
+            refuse(where, "the whole image", "a graph that cuts it before the first layer", "cut images before")
         arrangements = [np.arange(count).reshape(view.shape)]  # channels first
         arrangements.append(np.arange(count).reshape(*view.shape[1:], view.shape[0]).transpose(2, 0, 1))  # last
-        if view.size != count or not any(np.array_equal(view, a) for a in arrangements):
+        if not any(np.array_equal(view, a) for a in arrangements):
             refuse(
                 where,
                 "the image's pixels in their order",
-                "a graph that shuffles or cuts them before the first layer",
+                "a graph that shuffles them before the first layer",
                 "transpose images (channels, height, width) or (height, width, channels), do not reshape them",
             )
         if view.shape[0] > 1 and len(self.input_shape) == 3 and not self._is_transposed(view):
@@ -388,7 +391,12 @@ class Trace:
         inside = places >= 0
         if len(np.unique(places[inside])) != inside.sum():
             refuse(where, "every value once", "some repeated", "this is no LeNet")
-        ordered = np.zeros((len(weight), int(np.prod(self.maps))))
+        count = int(np.prod(self.maps))
+        if len(weight) * count > 4 * weight.size + _LARGEST:
+            refuse(
+                where, f"most of {count:,} values", f"{weight.shape[1]:,} of them", "only flattening may come before"
+            )
+        ordered = np.zeros((len(weight), count))
         ordered[:, places[inside]] = weight[:, inside]
         border = np.asarray(weight[:, ~inside].sum(1) * flow.fill)
         return self._emit(Dense(ordered, bias.ravel() + border), where, tensors)
@@ -417,6 +425,8 @@ class Trace:
     def softmax(self, flow: Flow, axis: int, where: str) -> Flow:
         """Over all classes."""
         self._take(flow, where)
+        if self.maps is None:
+            refuse(where, "a convolution first", "a softmax of pixels", "this is no LeNet")
         if flow.shape[axis] != flow.index.size:
             refuse(where, "a softmax over the classes", f"one over axis {axis} of {flow.shape}", "use the last axis")
         return replace(self._emit(Softmax(), where), index=flow.index)
