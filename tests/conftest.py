@@ -11,6 +11,8 @@ import pytest
 from lenet_fast import _core
 from lenet_fast.idx import read_idx
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # before anybody imports keras
+
 
 @pytest.fixture(params=_core.available_isas())
 def isa(request, monkeypatch):

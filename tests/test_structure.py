@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import lenet_fast
@@ -123,7 +124,8 @@ def test_layers_of_the_core():
 
 
 def test_readers_do_not_know_the_extension():
-    assert "_core" not in (PACKAGE / "weights" / "safetensors.py").read_text()
+    for path in (PACKAGE / "weights").glob("*.py"):
+        assert path.stem in ("build", "description") or "_core" not in path.read_text(), path.name
     assert "_core" not in (PACKAGE / "idx.py").read_text()
 
 
@@ -173,3 +175,62 @@ def test_the_mirror_of_the_c3_table():
     text = (ROOT / "training" / "lenet5_1998.py").read_text()
     literal = re.search(r"^C3_TABLE = (\(.*?^\))", text, re.M | re.S).group(1)
     assert ast.literal_eval(literal) == lenet_fast.networks()["lenet5-1998"].layers[2].connections
+
+
+READERS = sorted(path.stem for path in (PACKAGE / "weights").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_import_no_framework(name):
+    """No file of the readers names a trainer's framework in an import, but the one that reads live modules."""
+    tree = ast.parse((PACKAGE / "weights" / f"{name}.py").read_text())
+    imported = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+    roots = {module.partition(".")[0] for module in imported}
+    assert not roots & {"tensorflow", "keras", "paddle", "jax", "flax", "mxnet", "pickle", "joblib"}
+    assert "torch" not in roots or name in ("torch_module", "live")
+
+
+def test_files_are_read_without_their_frameworks(tmp_path):
+    """Files of the real exporters, in a process where importing a framework fails."""
+    torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
+    pytest.importorskip("keras", reason="keras is not installed (pip install '.[frameworks]')")
+    from trainers import VARIANTS, keras_model, torch_module
+
+    variant = VARIANTS["relu max 28 padded"].filled()
+    module = torch_module(variant)
+    torch.save(module, tmp_path / "whole.pth")
+    torch.save(module.state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(module, (torch.zeros(1, 1, 28, 28),), tmp_path / "m.onnx", dynamo=False)
+        for name in ("m.keras", "m.h5", "m.weights.h5"):
+            model = keras_model(variant)
+            (model.save_weights if "weights" in name else model.save)(tmp_path / name)
+    code = f"""
+import sys, pathlib
+for name in ("torch", "tensorflow", "keras", "paddle", "jax", "flax", "mxnet", "caffe"):
+    sys.modules[name] = None
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+import lenet_fast
+for path in sorted(pathlib.Path({str(tmp_path)!r}).iterdir()):
+    network = None if path.suffix in (".onnx", ".keras") or path.name == "m.h5" else "lenet5-relu-max"
+    lenet_fast.load(path, network=network, padding=2 if network else None)
+    opened.clear()
+    lenet_fast.load(path, network=network, padding=2 if network else None)
+    assert set(opened) <= {{str(path)}}, opened
+    print(path.name)
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == 6
+
+
+def test_a_missing_package_is_named_with_its_line(tmp_path):
+    (tmp_path / "m.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    code = f"import sys; sys.modules['h5py'] = None; import lenet_fast; lenet_fast.load({str(tmp_path / 'm.h5')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (
+        "ImportError: reading Keras and HDF5 files needs h5py, which is not installed: pip install h5py" in done.stderr
+    )

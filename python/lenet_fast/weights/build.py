@@ -17,7 +17,7 @@ from ..model import Model
 from ..network import Network
 from ..networks import template_named
 from . import description
-from .mapping import Answers, assign, fitted, names_that_fit, relevant
+from .mapping import Answers, OpenQuestionError, assign, fitted, names_that_fit, relevant
 from .recognise import recognise
 from .source import Source
 
@@ -71,6 +71,8 @@ def build(source: Source, wishes: Wishes, name: str) -> Imported:
     try:
         with np.errstate(over="ignore"):  # what overflows float32 is infinite, and refused as such
             return _built(source, wishes, preprocess, name)
+    except OpenQuestionError as question:
+        raise OpenQuestionError(f"{name}: {question}", question.keyword, question.choices) from question
     except WeightsError as error:
         raise error if str(error).startswith(name) else WeightsError(f"{name}: {error}") from error
     except (ValueError, TypeError) as error:
@@ -85,11 +87,12 @@ def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None, name: 
     if description.KEY not in source.metadata:
         return _from_tensors(source, wishes, preprocess)
     model = description.model_from(dict(source.tensors), source.metadata, name)
-    model = model if preprocess is None else _with(model, preprocess)
+    model = model if preprocess is None else with_preprocess(model, preprocess)
     return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
 
 
-def _with(model: Model, preprocess: Preprocess) -> Model:
+def with_preprocess(model: Model, preprocess: Preprocess) -> Model:
+    """The same model with another scaling."""
     classes = None if model.classes_.dtype.kind == "i" else model.classes_.tolist()
     return Model(model.network, model.weights, preprocess=preprocess, classes=classes, card=model.card)
 
@@ -137,7 +140,7 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
         raise WeightsError(f"wanted weights, found {_what_instead(source)}; save the trained network's weights")
     _refuse_data_set(tensors)
     if wishes.network is None:
-        fits = names_that_fit(tensors)
+        fits = names_that_fit(source)
         hint = (
             f"pass network={' or '.join(map(repr, fits))}, or try them all with 'lenet-fast verify'"
             if fits
@@ -170,7 +173,7 @@ def _network(source: Source, wishes: Wishes, tensors: dict[str, NDArray[Any]]) -
         chosen["padding"] = source.paddings[:2]  # the file's own modules say it
     fits = fitted(template, tensors, chosen)
     if not fits:
-        others = [name for name in names_that_fit(tensors) if name != wishes.network]
+        others = [name for name in names_that_fit(source) if name != wishes.network]
         shapes = ", ".join(f"{n} {a.shape}" for n, a in list(tensors.items())[:12])
         bad = [f"{n} {a.shape}" for n, a in tensors.items() if a.ndim == 4 and 5 not in a.shape]
         only = f"; only 5x5 kernels are supported, found {bad[0]}" if bad else ""

@@ -208,12 +208,28 @@ def _layers(config: Config) -> list[Layer]:
             layers += _layers(entry)
         else:
             settings = dict(entry.get("config", {}))
-            layers.append(Layer(str(entry.get("class_name")), str(settings.get("name", entry.get("name"))), settings))
+            layers.append(_modern(str(entry.get("class_name")), str(settings.get("name", entry.get("name"))), settings))
     if isinstance(inner, dict) and inner.get("build_input_shape") and layers:
         layers[0] = Layer(
             layers[0].kind, layers[0].name, {"build_input_shape": inner["build_input_shape"], **layers[0].config}
         )
     return layers
+
+
+#: What Keras 1 called its settings.
+_OLD_NAMES = {"border_mode": "padding", "subsample": "strides", "bias": "use_bias", "atrous_rate": "dilation_rate"}
+
+
+def _modern(kind: str, name: str, settings: dict[str, Any]) -> Layer:
+    """A layer in the words of Keras 2 and 3."""
+    if settings.get("dim_ordering", "tf") != "tf":
+        refuse(
+            name,
+            "kernels in TensorFlow's order",
+            "Theano's (dim_ordering 'th'), whose kernels lie mirrored",
+            "load it in Keras with the TensorFlow backend and save it again",
+        )
+    return Layer(kind, name, {_OLD_NAMES.get(key, key): value for key, value in settings.items()})
 
 
 def _in_order(entries: list[Config]) -> list[Config]:

@@ -7,6 +7,7 @@ file is not this network's. What fits in two ways is a question to the user, nev
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,6 +62,14 @@ class Answers:
             value = getattr(self, name)
             if value is not None and value not in allowed.split():
                 raise ValueError(f"{name}: wanted {' or '.join(allowed.split())}, found {value!r}")
+
+
+class OpenQuestionError(WeightsError):
+    """What fits in more than one way: the keyword that settles it, and what it may be."""
+
+    def __init__(self, sentence: str, keyword: str, choices: tuple[str, ...]) -> None:
+        super().__init__(sentence)
+        self.keyword, self.choices = keyword, choices
 
 
 def relevant(tensors: Mapping[str, NDArray[Any]]) -> Tensors:
@@ -133,9 +142,15 @@ def _maps_of(inputs: int) -> int:
     return inputs
 
 
-def names_that_fit(tensors: Tensors) -> list[str]:
-    """The named networks that have these shapes."""
-    return [name for name, template in TEMPLATES.items() if fitted(template, tensors, {})]
+def names_that_fit(source: Source) -> list[str]:
+    """The named networks that these arrays can be the weights of, whatever is still open."""
+    found = []
+    for name, template in TEMPLATES.items():
+        for one in fitted(template, relevant(source.tensors), {})[:1]:
+            with contextlib.suppress(WeightsError):
+                assign(source, one.network(), Answers("CHW", "sum", "ascending"))
+                found.append(name)
+    return found
 
 
 @dataclass
@@ -371,9 +386,11 @@ def _unflattened(
     if maps == 1 or height * width == 1:
         return weight
     if order is None:
-        raise WeightsError(
+        raise OpenQuestionError(
             f"{source}: wanted to know in which order {maps} maps of {height}x{width} became {weight.shape[1]} inputs, "
-            "found nothing that tells; pass flatten='CHW' (PyTorch, Caffe) or flatten='HWC' (Keras, TensorFlow, JAX)"
+            "found nothing that tells; pass flatten='CHW' (PyTorch, Caffe) or flatten='HWC' (Keras, TensorFlow, JAX)",
+            "flatten",
+            ("CHW", "HWC"),
         )
     if order == "CHW":
         return weight
@@ -431,10 +448,12 @@ def _from_compact(
         return None
     wraps = any(row in _WRAPPED for row in layer.connections)
     if wraps and answers.compact is None:
-        raise WeightsError(
+        raise OpenQuestionError(
             f"{names[0]}: wanted to know which input map each kernel of the connection table belongs to, found kernels "
             "without gaps; pass compact='ascending' if they are in the order of the input maps (0, 4, 5), "
-            "compact='wrapped' if neighbours wrap round (4, 5, 0)"
+            "compact='wrapped' if neighbours wrap round (4, 5, 0)",
+            "compact",
+            ("ascending", "wrapped"),
         )
     kernels = np.concatenate([pool.take(n).reshape(-1, 5, 5) for n in names])
     inputs = 1 + max(max(row) for row in layer.connections)
@@ -482,10 +501,11 @@ def _pairs(
         names = roles[0]
         factor = {"sum": 1.0, "mean": 0.25}.get(answers.coefficients or "")
         if factor is None:
-            raise WeightsError(
+            raise OpenQuestionError(
                 f"{names[0]}: wanted to know whether coefficients are on the sum of four values or on their mean, "
-                "found "
-                "nothing that tells; pass coefficients='sum' (as in the 1998 paper) or 'mean' (average pooling first)"
+                "found nothing that tells; pass coefficients='sum' (as in the 1998 paper) or 'mean' (average pooling)",
+                "coefficients",
+                ("sum", "mean"),
             )
         weights[coefficient] = np.broadcast_to(pool.take(names[0]).astype(np.float64).ravel() * factor, shape)
         weights[bias] = np.broadcast_to(pool.take(names[1]).ravel(), shape)

@@ -73,6 +73,14 @@ FORMATS = (
     Format("text", text.looks_like, text.read),
 )
 
+#: Graphs in protobuf that begin as ONNX does, or nearly so: first bytes, what it is, and the way out.
+_GRAPHS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\x08[\x01-\x09]\x12.{1,2}\n", "a Core ML model", "convert the original to ONNX"),
+    (rb"\x08\x01\x12.{2,4}[\n\x12]", "the graph of a TensorFlow SavedModel",
+     "pass the folder for its weights with network=, or convert it with tf2onnx"),
+    (rb"\n.{1,3}\n.{1,60}\x12\x0b?(Placeholder|Const)", "a frozen TensorFlow graph", "convert it with tf2onnx"),
+)  # fmt: skip
+
 #: What people hand over by mistake: the first bytes, what it is, and the way out.
 _MISTAKES: tuple[tuple[bytes, str, str], ...] = (
     (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with 'git lfs pull'"),
@@ -97,6 +105,9 @@ def read(path: Path) -> Source:
     file = File.open(path)
     if not file.data:
         raise WeightsError(f"{file}: wanted a model, found an empty file; the download or the saving was cut off")
+    for pattern, found, way_out in _GRAPHS:
+        if re.match(pattern, file.data[:256], re.DOTALL):
+            raise WeightsError(f"{file}: wanted a model that is read here, found {found}; {way_out}")
     for form in FORMATS:
         if form.looks_like(file.data):
             return form.read(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import WeightsError
 from ..images import Preprocess
-from ..networks import TEMPLATES
-from .build import Imported, Wishes, build, distance
-from .mapping import names_that_fit, relevant
+from ..network import Network
+from ..networks import Template, template_named
+from . import description
+from .build import Imported, Wishes, build, distance, with_preprocess
+from .mapping import OpenQuestionError, names_that_fit
 from .source import Source
 
 _ACTIVATIONS = ("relu", "tanh", "scaled_tanh", "sigmoid")
@@ -38,7 +41,7 @@ class Finding:
 
 
 def verify(source: Source, wishes: Wishes, images: ArrayLike, expected: ArrayLike, name: str) -> list[Finding]:
-    """Try every reading; return them, best first, those that give the same model once.
+    """Try every reading; return them, best first.
 
     Raises
     ------
@@ -48,28 +51,57 @@ def verify(source: Source, wishes: Wishes, images: ArrayLike, expected: ArrayLik
         If images and expected outputs do not fit each other.
     """
     images, wanted = np.asarray(images), np.asarray(expected)
-    if wanted.ndim == 2 and 1 in wanted.shape and len(images) == wanted.size and wanted.dtype.kind in "iu":
-        wanted = wanted.ravel()
     if wanted.ndim not in (1, 2) or len(wanted) != len(images) or not len(images):
         raise ValueError(
             f"expected: wanted one row of outputs or one label per image ({len(images)}), found shape {wanted.shape}"
         )
     found: list[Finding] = []
+    built: list[Imported] = []
     first: WeightsError | None = None
-    for reading, wish in _readings(source, wishes, images):
+    for reading, wish in _networks(source, wishes):
         try:
-            imported = build(source, wish, name)
-            error, close = distance(imported.model, images, wanted)
+            for words, imported in _answered(source, wish, name):
+                if not any(_same(imported, other) for other in built):
+                    built.append(imported)
+                    found += _scaled({**reading, **words}, imported, wishes, images, wanted)
         except WeightsError as failure:
             first = first or failure
-        except (ValueError, TypeError):
-            continue  # images of another size, for example
-        else:
-            if not any(_same(imported, other.imported) and error == other.error for other in found):
-                found.append(Finding(reading, imported, error, close))
     if not found:
         raise first or WeightsError(f"{name}: wanted a reading that fits images of shape {images.shape}, found none")
     return sorted(found, key=lambda finding: (not finding.reproduces, finding.error))
+
+
+def _answered(source: Source, wish: Wishes, name: str) -> Iterator[tuple[dict[str, str], Imported]]:
+    """The model, or one for every answer to what the file leaves open."""
+    try:
+        yield {}, build(source, wish, name)
+    except OpenQuestionError as question:
+        for choice in question.choices:
+            answered = replace(wish, answers=replace(wish.answers, **{question.keyword: choice}))
+            for words, imported in _answered(source, answered, name):
+                yield {question.keyword: choice, **words}, imported
+
+
+def _scaled(
+    reading: dict[str, str], imported: Imported, wishes: Wishes, images: NDArray[Any], wanted: NDArray[Any]
+) -> Iterator[Finding]:
+    """The model with every scaling that the file and the user leave open."""
+    own = imported.model.preprocess
+    is_open = wishes.preprocess is None and own == Preprocess(background=own.background, white=None)
+    for scaling in _SCALINGS if is_open else ("",):
+        if scaling == "as-is" and images.dtype == np.uint8:
+            continue
+        model = with_preprocess(imported.model, Preprocess.named(scaling)) if scaling else imported.model
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                error, close = distance(model, images, wanted)
+        except (ValueError, TypeError) as failure:
+            if str(failure).startswith("expected:"):
+                raise
+            return  # images of another size
+        words = {**reading, "preprocess": scaling} if scaling else reading
+        yield Finding(words, replace(imported, model=model), error, close)
 
 
 def best(findings: list[Finding], name: str) -> Imported:
@@ -92,77 +124,37 @@ def best(findings: list[Finding], name: str) -> Imported:
 
 def _same(one: Imported, other: Imported) -> bool:
     a, b = one.model, other.model
-    return (
-        a.network == b.network
-        and a.preprocess == b.preprocess
-        and all(np.array_equal(a.weights[key], b.weights[key]) for key in a.weights)
-    )
+    same = a.network.input == b.network.input and a.network.layers == b.network.layers  # whatever the head
+    return same and all(np.array_equal(a.weights[key], b.weights[key]) for key in a.weights)
 
 
-def _readings(source: Source, wishes: Wishes, images: NDArray[Any]) -> Iterator[tuple[dict[str, str], Wishes]]:
-    """Every combination of what is open, in words and as wishes."""
-    for network, answers, scaling in product(
-        _networks(source, wishes, images), _answers(source, wishes), _scalings(source, wishes, images)
-    ):
-        wish = wishes
-        if network:
-            wish = replace(wish, network=network["network"], variations={**wishes.variations, **_settings(network)})
-        wish = replace(wish, answers=replace(wish.answers, **answers))
-        if scaling:
-            wish = replace(wish, preprocess=scaling)
-        words = {key: str(value) for key, value in {**network, **answers}.items()}
-        yield {**words, **({"preprocess": scaling} if scaling else {})}, wish
+def _networks(source: Source, wishes: Wishes) -> Iterator[tuple[dict[str, str], Wishes]]:
+    """Named networks that fit, with every activation, pooling and padding that is open, in words and as wishes."""
+    if source.trace is not None or description.KEY in source.metadata or isinstance(wishes.network, Network):
+        yield {}, wishes
+        return
+    found: dict[Template, tuple[int, dict[str, str], Wishes]] = {}
+    for name in [wishes.network] if wishes.network else names_that_fit(source):
+        template = template_named(str(name)).varied(**wishes.variations)
+        for varied in _variations(template, wishes):
+            one = template.varied(**varied)
+            far = sum(getattr(template, key) != value for key, value in varied.items())
+            key = replace(one, head="rbf" if one.head == "rbf" else "scores", channels=0, side=0)
+            if key not in found or far < found[key][0]:
+                words = {"network": str(name), **{k: str(value) for k, value in varied.items()}}
+                found[key] = far, words, replace(wishes, network=name, variations={**wishes.variations, **varied})
+    for _, words, wish in found.values():
+        yield words, wish
 
 
-def _settings(network: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in network.items() if key != "network"}
-
-
-def _networks(source: Source, wishes: Wishes, images: NDArray[Any]) -> list[dict[str, Any]]:
-    """Named networks that fit, each with every activation, pooling and padding; each combination once."""
-    if source.trace is not None or (wishes.network is not None and not isinstance(wishes.network, str)):
-        return [{}]
-    names = [wishes.network] if wishes.network else names_that_fit(relevant(source.tensors))
-    found: list[dict[str, Any]] = []
-    seen: set[Any] = set()
-    for name in names:
-        template = TEMPLATES[name].varied(**wishes.variations) if name in TEMPLATES else None
-        own = template is not None and (template.head == "rbf" or template.conv_activation is not None)
-        for activation, pooling in product(_ACTIVATIONS, ("max", "average", "trainable")):
-            for padding in (None, (0, 0), (2, 0), (2, 2)):
-                if own and (activation, pooling) != (template.activation, template.pooling):  # type: ignore[union-attr]
-                    continue
-                one = {"activation": activation, "pooling": pooling, "padding": padding}
-                one = {k: v for k, v in one.items() if v is not None and k not in wishes.variations}
-                if own:
-                    one = {k: v for k, v in one.items() if k == "padding"}
-                key = (name if own else template and (template.maps, template.units), *sorted(map(str, one.items())))
-                if key not in seen:
-                    seen.add(key)
-                    found.append({"network": name, **one})
-    return found or [{}]
-
-
-def _answers(source: Source, wishes: Wishes) -> list[dict[str, str]]:
-    if source.trace is not None:
-        return [{}]
-    given = wishes.answers
-    flatten = [{}] if given.flatten or source.layout.flatten else [{}, {"flatten": "CHW"}, {"flatten": "HWC"}]
-    more: list[dict[str, str]] = [{}]
-    if not given.coefficients:
-        more += [{"coefficients": "sum"}, {"coefficients": "mean"}]
-    if not given.compact:
-        more += [{**m, "compact": order} for m in more for order in ("ascending", "wrapped")]
-    return [{**a, **b} for a in flatten for b in more]
-
-
-def _scalings(source: Source, wishes: Wishes, images: NDArray[Any]) -> list[str]:
-    """Names of scalings; an empty one leaves the file's own."""
-    if wishes.preprocess is not None:
-        return [""]
-    if source.trace is not None:
-        from .recognise import recognise
-
-        if recognise(source.trace).preprocess != Preprocess(white=None):
-            return [""]
-    return [s for s in _SCALINGS if not (s == "as-is" and images.dtype == np.uint8)]
+def _variations(template: Template, wishes: Wishes) -> Iterator[dict[str, Any]]:
+    """Values for what is open; activations of a network that ends in RBF units, or of Caffe's, are what they are."""
+    activations: tuple[str, ...] = _ACTIVATIONS
+    poolings: tuple[str, ...] = ("max", "average", "trainable")
+    if template.head == "rbf" or template.conv_activation is not None:
+        activations, poolings = (template.activation,), (template.pooling,)
+    for activation, pooling, padding in product(activations, poolings, ((0, 0), (2, 0), (2, 2))):
+        values = {"activation": activation, "pooling": pooling, "padding": padding}
+        if template.conv_activation is not None:
+            del values["activation"]
+        yield {key: value for key, value in values.items() if key not in wishes.variations}
