@@ -172,6 +172,8 @@ ONNX_FILES = {
     "external data at an absolute path": (to_external("/etc/passwd"), r"found a reference to '/etc/passwd'; no file elsewhere is ever opened"),
     "external data missing": (to_external("weights.bin"), "wanted 'weights.bin' beside it, found no such file; keep the two together"),
     "two inputs": (lambda m: m.graph.input.append(onnx.helper.make_tensor_value_info("more", 1, [1, 3])), "wanted one input, the image, found 'images', 'more'; export the network alone"),
+    "quantised": (lambda m: m.graph.node[0].MergeFrom(onnx.helper.make_node("QuantizeLinear", [], [])) or setattr(m.graph.node[0], "op_type", "QuantizeLinear"), "wanted floating-point values, found QuantizeLinear, a quantised model; export the float model"),
+    "rounded": (lambda m: (m.graph.node[1].ClearField("input"), m.graph.node[1].ClearField("attribute"), m.graph.node[1].input.append(m.graph.node[0].output[0]), m.graph.node[1].attribute.append(onnx.helper.make_attribute("to", 7)), setattr(m.graph.node[1], "op_type", "Cast")), "wanted floating-point values, found a conversion that rounds them"),
     "no nodes": (lambda m: m.graph.ClearField("node"), "wanted an ONNX model, found one without a graph"),
     "weights missing": (lambda m: m.graph.initializer.pop(0), "found"),
 }  # fmt: skip
@@ -395,9 +397,27 @@ def test_a_graph_needs_no_network_and_no_second_scaling(tmp_path):
     variant = VARIANTS["relu max 28 valid"].filled()
     scaled = lenet_fast.Model(variant.network, variant.weights, preprocess=lenet_fast.Preprocess.named("mnist"))
     scaled.save(tmp_path / "m.onnx")
-    assert "wanted one scaling of the pixels, found one in the file's graph too" in sentence(tmp_path / "m.onnx", preprocess="lecun")  # fmt: skip
+    assert "wanted one scaling of the pixels, found one in the file too" in sentence(tmp_path / "m.onnx", preprocess="lecun")  # fmt: skip
     other = lenet_fast.networks()["lenet5-1998"]
     assert "found another in the file's graph" in sentence(tmp_path / "m.onnx", network=other)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_scaling_before_the_one_in_the_graph(tmp_path):
+    """Normalisation inside the graph does not say what came before: 0..255 or 0..1."""
+    body = VARIANTS["relu max 28 valid"].filled()
+    module = Mean(Function(lambda x: (x - 0.1307) / 0.3081), I28).eval()
+    x = torch.from_numpy(images_for(body, 16))
+    torch.onnx.export(module, (x[:1],), tmp_path / "m.onnx", dynamo=False, opset_version=15, input_names=["x"], dynamic_axes={"x": {0: "n"}})  # fmt: skip
+    wanted = module(x).detach().numpy()
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 28, 28), np.uint8)
+    unknown = lenet_fast.load(tmp_path / "m.onnx")
+    assert np.abs(unknown.scores(x.numpy()) - wanted).max() <= 1e-5 * np.abs(wanted).max()
+    with pytest.raises(TypeError, match="wanted floating point, scaled as in training, found uint8"):
+        unknown.scores(pixels)
+    known = lenet_fast.load(tmp_path / "m.onnx", preprocess="unit")
+    wanted = module(torch.from_numpy(pixels)[:, None] / 255).detach().numpy()
+    assert np.abs(known.scores(pixels) - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
 def test_uint8_pixels_want_a_scaling(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None, name: 
     if description.KEY not in source.metadata:
         return _from_tensors(source, wishes, preprocess)
     model = description.model_from(dict(source.tensors), source.metadata, name)
-    model = model if preprocess is None else with_preprocess(model, preprocess)
+    model = with_preprocess(model, _one_scaling(preprocess, model.preprocess))
     return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
 
 
@@ -106,21 +106,30 @@ def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -
             "leave network out, the file says everything"
         )
     kept = _kept(source)
-    plain = Preprocess(background=found.preprocess.background, white=None)
-    if preprocess is not None and found.preprocess != plain and preprocess != found.preprocess:
-        raise WeightsError(
-            f"preprocess: wanted one scaling of the pixels, found one in the file's graph too ({found.preprocess}); "
-            "leave "
-            "preprocess out, the file says everything"
-        )
+    own = kept.get("preprocess") or found.preprocess
     model = Model(
         found.network,
         found.weights,
-        preprocess=preprocess or kept.get("preprocess") or found.preprocess,
+        preprocess=_one_scaling(preprocess, own),
         classes=kept.get("classes"),
         card=kept.get("card"),
     )
     return Imported(model, source.format, found.sources)
+
+
+def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
+    """The scaling that the user names, then the file's own; refused if the file's own already takes raw pixels."""
+    if wish is None or wish == own:
+        return own
+    if own.white is not None:
+        raise WeightsError(
+            f"preprocess: wanted one scaling of the pixels, found one in the file too ({own}); leave preprocess "
+            "out, the file says everything"
+        )
+    channels = max(map(len, (wish.scale, wish.shift, own.scale, own.shift)))
+    scale, shift = (np.broadcast_to(v, channels) for v in (wish.scale, wish.shift))
+    behind, added = (np.broadcast_to(v, channels) for v in (own.scale, own.shift))
+    return replace(wish, scale=tuple(scale * behind), shift=tuple(shift * behind + added))
 
 
 def _kept(source: Source) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from . import pickled
 from .files import Archive, File
 from .hdf5 import Hdf5
 from .source import KERAS, UNKNOWN, Source, Tensors
-from .trace import Flow, Trace, refuse
+from .trace import Flow, Trace, refuse, same_padding
 
 Named = list[tuple[str, NDArray[Any]]]
 Config = Mapping[str, Any]
@@ -558,5 +558,4 @@ def _pads(
     """(top, left, bottom, right) of "same" padding; the odd one lies behind."""
     if layer.config.get("padding", "valid") != "same":
         return 0, 0, 0, 0
-    total = [max(0, (-(-n // s) - 1) * s + k - n) for n, s, k in zip(size, strides, window, strict=True)]
-    return total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2
+    return same_padding(size, window, strides)

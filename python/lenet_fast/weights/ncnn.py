@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..errors import WeightsError
 from .files import File
 from .guess import MOST_LAYERS, SIDES, followed
 from .source import Source
-from .trace import Flow, Trace, refuse
+from .trace import Flow, Trace, refuse, same_padding
 
 _MAGIC = b"7767517"
 _LARGEST_TEXT = 1 << 20
@@ -335,9 +335,7 @@ def _pads(
     same = same or (left if left == top and left in (_SAME_UPPER, _SAME_LOWER) else None)
     if same is None:
         return top, left, layer.whole(numbers[2], top), layer.whole(numbers[3], left)
-    total = [max(0, (ceil(n / s) - 1) * s + k - n) for n, s, k in zip(size, strides, window, strict=True)]
-    small, large = [t // 2 for t in total], [t - t // 2 for t in total]
-    return (*small, *large) if same == _SAME_UPPER else (*large, *small)
+    return same_padding(size, window, strides, before=same != _SAME_UPPER)
 
 
 def _per_map(values: NDArray[np.float64], flow: Flow) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import WeightsError, brief
 from .files import File, needs
 from .source import Source
-from .trace import Flow, Trace, refuse
+from .trace import Flow, Trace, refuse, same_padding
 
 Value: TypeAlias = "Flow | NDArray[Any] | None"
 
@@ -39,7 +39,7 @@ _OTHER_CURVES = [
     "Abs",
     "Sin",
 ]
-_IDENTITIES = ("Identity", "Dropout", "QuantizeLinear", "Cast", "CastLike")
+_IDENTITIES = ("Identity", "Dropout", "CastLike")
 _KEY = "lenet_fast"
 
 
@@ -224,8 +224,10 @@ class _Graph:
         """One operator that the image's values pass through."""
         if op in _CURVES:
             return self.trace.curve(self._flow(inputs, where), _CURVES[op], where)
-        if op in _IDENTITIES or op == "DequantizeLinear":
+        if op in _IDENTITIES:
             return self._flow(inputs, where)
+        if op in ("QuantizeLinear", "DequantizeLinear", "FakeQuantize", "QLinearConv"):
+            refuse(where, "floating-point values", f"{op}, a quantised model", "export the float model")
         if op in _OTHER_CURVES:
             refuse(where, "tanh, scaled tanh, sigmoid, relu or none", op, "other activations are not supported")
         method: Callable[[list[Value], dict[str, Any], str], Value] | None = getattr(self, f"_op_{op}", None)
@@ -265,9 +267,7 @@ class _Graph:
     ) -> tuple[int, ...]:
         mode = attributes.get("auto_pad", b"NOTSET").decode()
         if mode in ("SAME_UPPER", "SAME_LOWER"):
-            total = [max(0, (math.ceil(n / s) - 1) * s + k - n) for n, s, k in zip(size, strides, window, strict=True)]
-            small, large = [t // 2 for t in total], [t - t // 2 for t in total]
-            return (*small, *large) if mode == "SAME_UPPER" else (*large, *small)
+            return same_padding(size, window, strides, before=mode == "SAME_LOWER")
         pads = tuple(attributes.get("pads", (0, 0, 0, 0))) if mode != "VALID" else (0, 0, 0, 0)
         if len(pads) != 4:
             refuse(where, "two dimensions", f"padding {pads}", "1-d and 3-d layers are not supported")
@@ -335,11 +335,19 @@ class _Graph:
 
     def _op_BatchNormalization(self, inputs: list[Value], attributes: dict[str, Any], where: str) -> Flow:
         flow = self._flow(inputs, where)
+        if attributes.get("training_mode"):
+            refuse(where, "batch normalisation with stored statistics", "one that computes them", "export in eval mode")
         gamma, beta, mean, variance = (np.asarray(v, np.float64) for v in inputs[1:5])
         scale = gamma / np.sqrt(variance + attributes.get("epsilon", 1e-5))
         axes = (-1, *[1] * (len(flow.shape) - 2))
         shift = beta - mean * scale
         return self.trace.affine(flow, scale.reshape(axes), shift.reshape(axes), where, self._names(inputs[1:5]))
+
+    def _op_Cast(self, inputs: list[Value], attributes: dict[str, Any], where: str) -> Flow:
+        flow = self._flow(inputs, where)
+        if attributes.get("to") not in (1, 10, 11, 16) and not self.trace.decision:
+            refuse(where, "floating-point values", "a conversion that rounds them", "export without it")
+        return flow
 
     def _op_ImageScaler(self, inputs: list[Value], attributes: dict[str, Any], where: str) -> Flow:
         bias = np.array(attributes.get("bias", [0.0])).reshape(-1, 1, 1)

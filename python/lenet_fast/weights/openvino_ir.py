@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import product
-from math import ceil, prod
+from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
 from xml.etree import ElementTree
@@ -25,7 +25,7 @@ from ..errors import WeightsError
 from .files import File
 from .guess import MOST_LAYERS, SIDES, followed
 from .source import Source
-from .trace import Flow, Trace, refuse
+from .trace import Flow, Trace, refuse, same_padding
 
 Value: TypeAlias = "Flow | NDArray[Any]"
 Port: TypeAlias = "tuple[str, str]"
@@ -460,11 +460,7 @@ def _pads(layer: _Layer, window: Sequence[int], strides: Sequence[int], size: Se
     if mode == "valid":
         return (0, 0, 0, 0)
     if mode in ("same_upper", "same_lower"):
-        total = [
-            max(0, (ceil(n / s) - 1) * s + k - n) for n, s, k in zip(size, strides, window, strict=True)
-        ]  # fmt: skip
-        small, large = [t // 2 for t in total], [t - t // 2 for t in total]
-        return (*small, *large) if mode == "same_upper" else (*large, *small)
+        return same_padding(size, window, strides, before=mode == "same_lower")
     pads = (*layer.numbers("pads_begin", (0, 0)), *layer.numbers("pads_end", (0, 0)))
     if len(pads) != 4:
         refuse(layer.name, "two dimensions", f"padding {pads}", "1-d and 3-d layers are not supported")

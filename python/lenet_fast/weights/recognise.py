@@ -58,8 +58,8 @@ def recognise(trace: Trace) -> Recognised:
         where = steps[0].where if steps else "graph"
         refuse(where, "at least one 5x5 convolution", "none", "it is not of the LeNet family: use a general runtime")
     last = layers[-1]
-    if waiting is not _ONE and waiting.scale.ndim == 0 and last.activation == "identity" and waiting.scale < 0:
-        waiting = _ONE  # negated distances
+    if isinstance(last.operation, Distances) and np.all(waiting.scale == -1) and not waiting.shift.any():
+        waiting = _ONE  # negated distances: the largest wins
     if waiting is not _ONE:
         refuse(last.where, "an activation as the last operation", "a factor or shift behind it", "leave it out")
     if isinstance(last.operation, Distances):
@@ -222,13 +222,14 @@ def _table(weight: Array) -> tuple[tuple[int, ...], ...] | None:
 
 
 def preprocess_of(trace: Trace, pixels: Affine) -> Preprocess:
-    """The scaling in the graph, and what uint8 pixels stand for, as far as the graph tells."""
+    """The scaling in the graph, and what uint8 pixels stand for, as far as the graph tells.
+
+    A factor of 1/20 or less is meant for pixels 0..255; one near 1 may follow any scaling, and says nothing.
+    """
     background = trace.background or 0.0
     scale, shift = (tuple(map(float, np.atleast_1d(v))) for v in (pixels.scale, pixels.shift))
     if trace.uint8:
         return Preprocess(scale, shift, background, white=255.0)
     if pixels is _ONE:
         return Preprocess(background=background, white=None)
-    steepest = max(map(abs, scale))
-    white = 255.0 if steepest <= 1 / 20 else 1.0 if steepest >= 0.5 else None
-    return Preprocess(scale, shift, background, white)
+    return Preprocess(scale, shift, background, white=255.0 if max(map(abs, scale)) <= 1 / 20 else None)

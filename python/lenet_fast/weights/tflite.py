@@ -18,7 +18,7 @@ from ..errors import WeightsError, brief
 from . import pickled
 from .files import File, needs
 from .source import Source
-from .trace import Flow, Trace, refuse
+from .trace import Flow, Trace, refuse, same_padding
 
 Value: TypeAlias = "Flow | NDArray[Any] | None"
 
@@ -361,8 +361,7 @@ def _pads(
     """(top, left, bottom, right): SAME is 0, VALID is 1."""
     if options.Padding() == 1:
         return 0, 0, 0, 0
-    total = [max(0, (-(-n // s) - 1) * s + k - n) for n, s, k in zip(size, strides, window, strict=True)]
-    return total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2
+    return same_padding(size, window, strides)
 
 
 def _computed(kind: str, inputs: list[Value], where: str) -> NDArray[Any]:

@@ -38,6 +38,16 @@ def refuse(where: str, wanted: str, found: str, way_out: str) -> NoReturn:
     raise WeightsError(f"{where}: wanted {wanted}, found {found}; {way_out}")
 
 
+def same_padding(
+    size: Sequence[int], window: Sequence[int], strides: Sequence[int], *, before: bool = False
+) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) that give a window to every stride; an odd one lies behind, or `before`."""
+    total = [max(0, (-(-n // s) - 1) * s + k - n) for n, s, k in zip(size, strides, window, strict=True)]
+    small, large = [t // 2 for t in total], [t - t // 2 for t in total]
+    first, last = (large, small) if before else (small, large)
+    return first[0], first[1], last[0], last[1]
+
+
 @dataclass(frozen=True, eq=False)
 class Flow:
     """Values on their way from one operation to the next.
