@@ -370,13 +370,41 @@ def test_leftovers_outside_the_connection_table_are_masked():
 def test_pytorch_files_that_cannot_be_read(tmp_path):
     path = tmp_path / "m.pth"
     torch.save(nn.Sequential(conv(1, 6, 5, stride=2), nn.Flatten(), nn.Linear(864, 10)), path)
-    assert re.search(r"wanted stride \(1, 1\), found \(2, 2\); strided, dilated and grouped", sentence(path, **NAMED))
+    assert re.search(
+        r"Conv2d: wanted stride 1, found \(2, 2\); only 5x5 convolutions with stride 1", sentence(path, **NAMED)
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.save({"w": torch.quantize_per_tensor(torch.zeros(6, 1, 5, 5), 0.1, 0, torch.qint8)}, path)
     assert re.search(r"found _rebuild_qtensor \(quantised or sparse\); save the float model instead", sentence(path))
     torch.save({"epoch": 3, "loss": 0.1}, path)
     assert "wanted weights, found no arrays in this PyTorch file" in sentence(path)
+
+
+def test_pickled_modules_that_contradict_the_name(tmp_path):
+    path = tmp_path / "m.pth"
+    body = [conv(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), conv(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten()]
+    head = [nn.Linear(256, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10)]
+    torch.save(nn.Sequential(*body, *head), path)
+    assert "wanted a network whose activation is tanh, as the modules in the file, found 'lenet5-relu-max' with relu; pass activation='tanh'" in sentence(path, **NAMED)  # fmt: skip
+    assert "whose pooling is average" in sentence(path, **NAMED, activation="tanh")
+    assert lenet_fast.load(path, **NAMED, activation="tanh", pooling="average").network.input == (1, 28, 28)
+    torch.save(nn.Sequential(conv(1, 6, 5), nn.LeakyReLU()), path)
+    assert "LeakyReLU: wanted tanh, scaled tanh, sigmoid, relu or none, found LeakyReLU" in sentence(path, **NAMED)
+    torch.save(nn.Sequential(conv(1, 6, 5), nn.MaxPool2d(3, 2)), path)
+    assert "MaxPool2d: wanted kernel_size 2, found 3" in sentence(path, **NAMED)
+
+
+def test_28_padded_or_32(tmp_path):
+    """400 inputs of the first full connection: the border of the scaled image is zero, or background."""
+    variant = VARIANTS["relu max 28 padded"].filled()
+    np.savez(tmp_path / "w.npz", **variant.weights)
+    asked = sentence(tmp_path / "w.npz", **NAMED, preprocess="mnist")
+    assert asked.startswith("padding: wanted to know whether the network pads images of 28x28 with zeros after scaling")
+    for padding, side in ((2, 28), (0, 32)):
+        model = lenet_fast.load(tmp_path / "w.npz", **NAMED, preprocess="mnist", padding=padding)
+        assert model.network.input == (1, side, side)
+    assert lenet_fast.load(tmp_path / "w.npz", **NAMED, preprocess="unit").network.input == (1, 32, 32)
 
 
 def test_files_cut_short(tmp_path):

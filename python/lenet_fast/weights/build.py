@@ -15,11 +15,11 @@ from ..errors import WeightsError, brief
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
-from ..networks import template_named
+from ..networks import Template, template_named
 from . import description
 from .mapping import Answers, OpenQuestionError, assign, fitted, names_that_fit, relevant
 from .recognise import recognise
-from .source import Source
+from .source import Modules, Source
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,10 @@ def _network(source: Source, wishes: Wishes, tensors: dict[str, NDArray[Any]]) -
         raise TypeError(f"network: wanted a name or a lenet_fast.Network, found {wishes.network!r}")
     template = template_named(wishes.network).varied(**wishes.variations)
     chosen = {key: getattr(template, key) for key in wishes.variations}
-    if source.paddings and "padding" not in chosen and len(source.paddings) >= 2:
-        chosen["padding"] = source.paddings[:2]  # the file's own modules say it
+    if source.modules:
+        _check_modules(source.modules, template, wishes.network)
+        if "padding" not in chosen and len(source.modules.paddings) >= 2:
+            chosen["padding"] = source.modules.paddings[:2]
     fits = fitted(template, tensors, chosen)
     if not fits:
         others = [name for name in names_that_fit(source) if name != wishes.network]
@@ -192,7 +194,37 @@ def _network(source: Source, wishes: Wishes, tensors: dict[str, NDArray[Any]]) -
             + f"), found {shapes}{only}; "
             + (f"these fit: {', '.join(others)}" if others else "none of the named networks fits")
         )
+    _check_padding(fits, chosen, scaling(wishes.preprocess))
     return fits[0].network()
+
+
+def _check_modules(modules: Modules, template: Template, name: str) -> None:
+    """Refuse a name that contradicts the layers in the file."""
+    for what, found, wanted in (
+        ("activation", modules.activations, {template.activation, template.conv_activation}),
+        ("pooling", modules.poolings, {template.pooling}),
+    ):
+        if found and not found & wanted:
+            raise WeightsError(
+                f"network: wanted a network whose {what} is {' or '.join(sorted(found))}, as the modules in the "
+                "file, found "
+                f"{name!r} with {getattr(template, what)}; pass {what}={sorted(found)[0]!r}"
+            )
+
+
+def _check_padding(fits: list[Template], chosen: Mapping[str, Any], preprocess: Preprocess | None) -> None:
+    """Ask where 28x28 images padded by the first convolution and 32x32 images fit, and the border would differ."""
+    sides = {fit.side for fit in fits if fit.channels == 1}
+    if "padding" in chosen or len(sides) < 2 or preprocess is None or fits[0].table or not any(preprocess.shift):
+        return
+    raise OpenQuestionError(
+        "padding: wanted to know whether the network pads images of 28x28 with zeros after scaling, found weights "
+        "that fit "
+        "that and images of 32x32 alike; pass padding=2 for the first (Conv2d(..., padding=2)), padding=0 for the "
+        "second",
+        "padding",
+        (),
+    )
 
 
 def _what_instead(source: Source) -> str:
@@ -202,6 +234,8 @@ def _what_instead(source: Source) -> str:
 
 
 def _refuse_data_set(tensors: dict[str, NDArray[Any]]) -> None:
+    if any(array.ndim == 4 and 5 in array.shape for array in tensors.values()):
+        return
     for name, array in tensors.items():
         if (array.ndim >= 3 and len(array) >= 500 and array.shape[1:3] in ((28, 28), (32, 32))) or (
             array.ndim == 2 and len(array) >= 500 and array.shape[1] in (784, 1024, 3072)

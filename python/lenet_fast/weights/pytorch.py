@@ -19,7 +19,7 @@ from ..errors import WeightsError
 from . import pickled
 from .files import Archive, File
 from .pickled import Call, Name, Persistent
-from .source import TORCH, Source
+from .source import TORCH, Modules, Source
 
 _TYPES = {
     "FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "BFloat16Storage": "bf16", "LongStorage": "i8",
@@ -53,13 +53,13 @@ def read_archive(file: File, archive: Archive) -> Source:
             return cache[key]
 
         tensors = _tensors(tree, storage, ">" if order == "big" else "<")
-        paddings = _paddings(tree)
+        modules = _modules(tree)
     except WeightsError as error:
         raise error if str(error).startswith(str(file)) else WeightsError(f"{file}: {error}") from error
     except pickled.ERRORS as error:
         raise pickled.damaged(str(file), "a PyTorch archive", error) from error
     script = any("/code/" in name for name in archive.names)
-    return Source("TorchScript" if script else "PyTorch", tensors, TORCH, paddings=paddings)
+    return Source("TorchScript" if script else "PyTorch", tensors, TORCH, modules=modules)
 
 
 def is_legacy(data: bytes) -> bool:
@@ -77,12 +77,12 @@ def read_legacy(file: File) -> Source:
         keys = pickled.parse(stream)
         places = _storage_places(stream, keys, tree, file.data)
         tensors = _tensors(tree, places.__getitem__, "<")
-        paddings = _paddings(tree)
+        modules = _modules(tree)
     except WeightsError as error:
         raise WeightsError(f"{file}: {error}") from error
     except pickled.ERRORS as error:
         raise pickled.damaged(str(file), "a PyTorch file", error) from error
-    return Source("PyTorch", tensors, TORCH, paddings=paddings)
+    return Source("PyTorch", tensors, TORCH, modules=modules)
 
 
 def _storage_places(stream: io.BytesIO, keys: Any, tree: Any, data: bytes) -> dict[str, memoryview]:
@@ -172,23 +172,44 @@ def _rebuilt(arguments: Any, storage: Storages, order: str) -> NDArray[Any]:
     return np.ascontiguousarray(places).reshape(sizes)
 
 
-def _paddings(tree: Any) -> tuple[int, ...] | None:
-    """Padding of each convolution of a pickled module, in order; refuses what a module says and we cannot do."""
-    found: list[int] = []
+#: Layers of torch.nn as a network of ours would have them; what is not here says nothing.
+_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
+_POOLINGS = {"MaxPool2d": "max", "AvgPool2d": "average"}
+_WANTED: dict[str, tuple[tuple[str, tuple[Any, ...]], ...]] = {
+    "Conv2d": (("stride", (1, (1, 1))), ("dilation", (1, (1, 1))), ("groups", (1,))),
+    "MaxPool2d": (("kernel_size", (2, (2, 2))), ("stride", (2, (2, 2), None)), ("padding", (0, (0, 0)))),
+    "AvgPool2d": (("kernel_size", (2, (2, 2))), ("stride", (2, (2, 2), None)), ("padding", (0, (0, 0)))),
+}
+
+
+def _modules(tree: Any) -> Modules | None:
+    """What the layers of a pickled module say of themselves; refuses those that we do not have."""
+    found = Modules()
 
     def look(value: Any) -> NDArray[Any] | None:
-        if isinstance(value, Call) and value.path == "torch.nn.modules.conv.Conv2d" and isinstance(value.state, dict):
-            state = value.state
-            for key, wanted in (("stride", (1, 1)), ("dilation", (1, 1)), ("groups", 1)):
-                if state.get(key, wanted) != wanted:
-                    raise WeightsError(
-                        f"Conv2d: wanted {key} {wanted}, found {state[key]}; strided, dilated and grouped convolutions "
-                        "are not supported"
-                    )
-            padding = state.get("padding", (0, 0))
-            if isinstance(padding, tuple) and len(set(padding)) == 1 and isinstance(padding[0], int):
-                found.append(padding[0])
+        if isinstance(value, Call) and value.path.startswith("torch.nn.modules.") and isinstance(value.state, dict):
+            _note(found, value.path.rpartition(".")[2], value.state)
         return None
 
     pickled.named(tree, look)
-    return tuple(found) or None
+    return found if found != Modules() else None
+
+
+def _note(found: Modules, kind: str, state: dict[Any, Any]) -> None:
+    for key, wanted in _WANTED.get(kind, ()):
+        value = tuple(state[key]) if isinstance(state.get(key), list) else state.get(key, wanted[0])
+        if value not in wanted:
+            raise WeightsError(
+                f"{kind}: wanted {key} {wanted[0]}, found {value}; only 5x5 convolutions with stride 1 and 2x2 "
+                "pooling with "
+                "stride 2 are supported"
+            )
+    if kind == "Conv2d":
+        padding = state.get("padding")
+        found.paddings += (padding[0],) if isinstance(padding, tuple) and len(set(padding)) == 1 else ()
+    elif kind in ("LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "ReLU6", "Softplus", "Hardswish"):
+        raise WeightsError(
+            f"{kind}: wanted tanh, scaled tanh, sigmoid, relu or none, found {kind}; it is not supported"
+        )
+    found.activations |= {_ACTIVATIONS[kind]} if kind in _ACTIVATIONS else set()
+    found.poolings |= {_POOLINGS[kind]} if kind in _POOLINGS else set()

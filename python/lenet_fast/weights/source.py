@@ -39,6 +39,15 @@ UNKNOWN = Layout()
 
 
 @dataclass
+class Modules:
+    """Layers of a pickled module, which says what they are but not in which order they compute."""
+
+    paddings: tuple[int, ...] = ()  # of the convolutions
+    activations: set[str] = field(default_factory=set)
+    poolings: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Source:
     """The contents of a file.
 
@@ -54,6 +63,8 @@ class Source:
         The graph, where the format has one.
     metadata
         Text that travels with the file.
+    modules
+        What a pickled module's layers say of themselves.
     """
 
     format: str
@@ -61,4 +72,4 @@ class Source:
     layout: Layout = UNKNOWN
     trace: Trace | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    paddings: tuple[int, ...] | None = None  # of the convolutions, where the file tells
+    modules: Modules | None = None
