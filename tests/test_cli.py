@@ -195,7 +195,7 @@ BAD = {
     "too few labels": (["predict", "x.npy", "--labels", "y.npy"], "--labels: wanted one label per image (3), found 2"),
     "no model": (
         ["inspect", "text.txt"],
-        "text.txt: wanted a model, found none of the formats that are read here (safetensors, npz, PyTorch, Keras, ONNX, TFLite); export it to ONNX",
+        "text.txt: wanted a model, found none of the formats that are read here (safetensors, npz, PyTorch, Keras, ONNX, TFLite, Caffe, OpenVINO, ncnn, TensorFlow, MXNet, MATLAB, Flax, Paddle); export it to ONNX",
     ),
 }
 

@@ -355,6 +355,20 @@ def test_answers_settle_what_was_asked(tmp_path):
     assert (model.scores(images) == ours).all()
 
 
+def test_kernels_one_by_one():
+    whole = arrays()
+    single = {}
+    for name, array in whole.items():
+        if name.startswith("conv"):
+            layer, role = name.split(".")
+            single |= {f"{layer}.{i}.{role}": array[i : i + 1] for i in range(len(array))}
+        else:
+            single[name] = array
+    x = np.random.default_rng(1).random((16, 28, 28), np.float32)
+    model = lenet_fast.from_state_dict(single, **NAMED, flatten="CHW")
+    assert (model.scores(x) == lenet_fast.from_state_dict(whole, **NAMED).scores(x)).all()
+
+
 def test_leftovers_outside_the_connection_table_are_masked():
     classic = VARIANTS["classic: table, trainable, C5, RBF"].filled()
     full = dict(classic.weights) | {

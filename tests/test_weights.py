@@ -124,7 +124,7 @@ def test_a_zip_of_something_else(path):
 def test_a_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         lenet_fast.load(tmp_path / "none.safetensors")
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(lenet_fast.WeightsError, match="wanted"):
         lenet_fast.load(tmp_path)
 
 

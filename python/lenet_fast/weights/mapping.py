@@ -78,8 +78,33 @@ def relevant(tensors: Mapping[str, NDArray[Any]]) -> Tensors:
     for name, array in tensors.items():
         if _BESIDES.search(name) or array.ndim == 0 or array.dtype.kind not in "fiu" or not array.size:
             continue
-        kept[name] = array
-    return kept
+        flat = sum(n > 1 for n in array.shape) == 1 and array.ndim > 1 and _BIAS.search(name)
+        kept[name] = array.ravel() if flat else array  # (1, n), (n, 1), (1, n, 1, 1): a vector all the same
+    return _stacked(kept)
+
+
+def _stacked(tensors: Tensors) -> Tensors:
+    """Kernels that are stored one tensor per map (conv1.0, conv1.1, ...) as one tensor, and their biases too."""
+    runs: dict[str, list[str]] = {}
+    for name in tensors:
+        numbers = list(re.finditer(r"\d+", name))
+        if numbers:
+            runs.setdefault(name[: numbers[-1].start()] + "#" + name[numbers[-1].end() :], []).append(name)
+    joined: dict[str, Tensors] = {}
+    for pattern, names in runs.items():
+        arrays = [tensors[name] for name in sorted(names, key=_natural)]
+        shape = arrays[0].shape
+        if len(arrays) < 2 or any(array.shape != shape for array in arrays):
+            continue
+        if shape[-2:] == (5, 5) and len(shape) <= 4 and (len(shape) < 4 or shape[0] == 1):
+            joined[names[0]] = {pattern: np.stack([array.reshape(-1, 5, 5) for array in arrays])}
+        elif shape == (1,):
+            joined[names[0]] = {pattern: np.concatenate(arrays)}
+    inside = {name for names in runs.values() if names[0] in joined for name in names}
+    found: Tensors = {}
+    for name, array in tensors.items():
+        found.update(joined.get(name, {} if name in inside else {name: array}))
+    return found
 
 
 def fitted(template: Template, tensors: Tensors, chosen: Mapping[str, Any]) -> list[Template]:
@@ -89,7 +114,7 @@ def fitted(template: Template, tensors: Tensors, chosen: Mapping[str, Any]) -> l
     """
     shapes = {tuple(sorted(array.squeeze().shape)) for array in tensors.values()}
     shapes |= {tuple(sorted(array.shape)) for array in tensors.values()}
-    classes = sorted({n for shape in shapes if len(shape) == 2 for n in shape if n <= 1024})
+    classes = sorted({n for shape in shapes if len(shape) == 2 for n in shape if 1 < n <= 1024})
     sizes = [
         (template.side, template.padding),
         (28, (0, 0)),
