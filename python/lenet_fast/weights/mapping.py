@@ -133,38 +133,28 @@ def fitted(template: Template, tensors: Tensors, chosen: Mapping[str, Any]) -> l
             network = one.network()
         except ValueError:
             continue
-        if all(_present(shape, shapes) for shape in _kernel_shapes(network, tensors)):
+        if all(_present(one_of, shapes) for one_of in _kernel_shapes(network, tensors)):
             found.append(one)
     return found
 
 
-def _kernel_shapes(network: Network, tensors: Tensors) -> Iterator[tuple[int, ...]]:
-    """The shapes that must be in the file, compact C3 kernels and codes excepted."""
+def _kernel_shapes(network: Network, tensors: Tensors) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """The shapes of which one must be in the file, for each kernel; compact C3 kernels and codes excepted.
+
+    A full connection of maps may be stored as a convolution as large as they are, and the other way round.
+    """
+    before = network.input
     for layer, figures in zip(network.layers, network.figures, strict=True):
         shape = next(iter(figures.parameters.values()), ())
-        if isinstance(layer, RBF):
-            continue
-        if isinstance(layer, Conv5x5) and layer.connections and len(list(_compact(layer, tensors))):
-            continue
-        if len(shape) > 1:
-            yield shape
+        compact = isinstance(layer, Conv5x5) and layer.connections and next(_compact(layer, tensors), None)
+        if len(shape) > 1 and not isinstance(layer, RBF) and not compact:
+            yield shape, (shape[0], math.prod(shape[1:])), (shape[0], *before)
+        before = figures.output
 
 
-def _present(shape: tuple[int, ...], shapes: set[tuple[int, ...]]) -> bool:
-    flat = (shape[0], math.prod(shape[1:]))
-    side = math.isqrt(flat[1] // _maps_of(flat[1]))
-    split = (_maps_of(flat[1]), flat[0], side, side)
-    return any(
-        tuple(sorted(s)) in shapes or tuple(sorted(n for n in s if n > 1)) in shapes for s in (shape, flat, split)
-    )
-
-
-def _maps_of(inputs: int) -> int:
-    """How many maps a vector of this length was made of: the one whose rest is a square, 16 for 400."""
-    for maps in (16, 50, 12, 120, 20, 32, 6, 4):
-        if inputs % maps == 0 and math.isqrt(inputs // maps) ** 2 == inputs // maps:
-            return maps
-    return inputs
+def _present(alternatives: tuple[tuple[int, ...], ...], shapes: set[tuple[int, ...]]) -> bool:
+    """Whether one of the shapes is there, in any order of axes."""
+    return any(tuple(sorted(s)) in shapes or tuple(sorted(n for n in s if n > 1)) in shapes for s in alternatives)
 
 
 def names_that_fit(source: Source) -> list[str]:
