@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,58 @@ def pickled_npy(variant, path):
     np.save(path, np.array(variant.weights, dtype=object), allow_pickle=True)
 
 
+def plain_module(variant):
+    """The same network without layers that do nothing, which other formats do not have."""
+    from torch import nn
+
+    return nn.Sequential(*(m for m in torch_module(variant) if not isinstance(m, nn.Identity))).eval()
+
+
+def caffe_file(variant, path):
+    test_caffe = pytest.importorskip("test_caffe", reason="protobuf is not installed (pip install '.[frameworks]')")
+    net = test_caffe.caffe.message_class("NetParameter")(name="small")
+    layer = test_caffe.add_layer(net, False, "data", "Input", [], ["data"])
+    layer.input_param.shape.add().dim.extend((1, *variant.network.input))
+    test_caffe.add_layers(net, plain_module(variant))
+    path.write_bytes(net.SerializeToString())
+
+
+def ncnn_file(variant, path):
+    test_ncnn = pytest.importorskip("test_ncnn", reason="ncnn is not installed (pip install '.[bench]')")
+    test_ncnn.written(path, *test_ncnn.lines_of(plain_module(variant)), "0=8 1=8 2=1")
+
+
+def openvino_file(variant, path):
+    test_openvino_ir = pytest.importorskip(
+        "test_openvino_ir", reason="openvino is not installed (pip install '.[bench]')"
+    )
+    test_openvino_ir.saved(plain_module(variant), variant.network.input, path)
+
+
+def tensorflow_file(variant, path):
+    import test_tensorflow
+
+    test_tensorflow.write(path, variant.weights)
+
+
+def flax_file(variant, path):
+    test_flax = pytest.importorskip("test_flax", reason="msgpack is not installed (pip install '.[frameworks]')")
+    tree = {name: array.T if array.ndim == 2 else array for name, array in variant.weights.items()}
+    tree["C1.weight"] = tree["C1.weight"].transpose(2, 3, 1, 0)
+    path.write_bytes(test_flax.packed({"params": tree}))
+
+
+def mxnet_file(variant, path):
+    import test_mxnet
+
+    path.write_bytes(test_mxnet.file_bytes(variant.weights))
+
+
+def matlab_file(variant, path):
+    scipy_io = pytest.importorskip("scipy.io", reason="scipy is not installed (pip install '.[frameworks]')")
+    scipy_io.savemat(path, {name.replace(".", "_"): array for name, array in variant.weights.items()})
+
+
 FILES = {
     "m.safetensors": lambda v, p: Model(v.network, v.weights).save(p),
     "m.npz": lambda v, p: Model(v.network, v.weights).save(p),
@@ -64,6 +117,14 @@ FILES = {
     "m.h5": keras_file,
     "m.tflite": tflite_file,
     "m.npy": pickled_npy,
+    "m.pkl": lambda v, p: p.write_bytes(pickle.dumps(dict(v.weights))),
+    "m.caffemodel": caffe_file,
+    "m.param": ncnn_file,
+    "m.xml": openvino_file,
+    "m.index": tensorflow_file,
+    "m.msgpack": flax_file,
+    "m.params": mxnet_file,
+    "m.mat": matlab_file,
 }
 
 
@@ -72,7 +133,10 @@ FILES = {
 def test_every_prefix_and_every_flipped_bit(tmp_path, small, name):
     path = tmp_path / name
     FILES[name](small, path)
-    options = {"network": "small"} if name.endswith((".pth", ".npy")) else {}
+    says_all = name.endswith(
+        (".safetensors", ".npz", ".onnx", ".keras", ".h5", ".tflite", ".caffemodel", ".param", ".xml")
+    )
+    options = {} if says_all else {"network": "small", "flatten": "CHW"}
     script = Path(__file__).with_name("attack.py")
     done = subprocess.run(
         [sys.executable, script, path, json.dumps(options), str(EVERY)], capture_output=True, text=True

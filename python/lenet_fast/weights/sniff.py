@@ -54,20 +54,21 @@ def _read_zip(file: File) -> Source:
     )
 
 
+#: In this order: first what a few certain bytes tell, last what is told by its shape.
 FORMATS = (
     Format("zip", lambda data: data.startswith(b"PK\x03\x04"), _read_zip),
     Format("HDF5", hdf5.looks_like, keras.read_hdf5),
     Format("npy", numpy.looks_like, numpy.read),
-    Format("PyTorch", pytorch.is_legacy, pytorch.read_legacy),
-    Format("safetensors", safetensors.looks_like, safetensors.read),
     Format("TFLite", tflite.looks_like, tflite.read),
-    Format("ONNX", onnx.looks_like, onnx.read),
-    Format("Caffe", caffe.looks_like, caffe.read),
-    Format("OpenVINO", openvino_ir.looks_like, openvino_ir.read),
-    Format("ncnn", ncnn.looks_like, ncnn.read),
-    Format("TensorFlow checkpoint", tensorflow.looks_like, tensorflow.read),
     Format("MXNet", mxnet.looks_like, mxnet.read),
     Format("MATLAB", matlab.looks_like, matlab.read),
+    Format("TensorFlow checkpoint", tensorflow.looks_like, tensorflow.read),
+    Format("PyTorch", pytorch.is_legacy, pytorch.read_legacy),
+    Format("OpenVINO", openvino_ir.looks_like, openvino_ir.read),
+    Format("ncnn", ncnn.looks_like, ncnn.read),
+    Format("safetensors", safetensors.looks_like, safetensors.read),
+    Format("ONNX", onnx.looks_like, onnx.read),
+    Format("Caffe", caffe.looks_like, caffe.read),
     Format("Flax", flax.looks_like, flax.read),
     Format("pickle", pickles.looks_like, pickles.read),  # behind PyTorch, whose older files are pickles too
     Format("text", text.looks_like, text.read),
