@@ -470,6 +470,23 @@ def test_uint8_pixels_want_a_scaling(tmp_path):
     assert model.predict(np.full((1, 28, 28), -0.42, np.float32)).shape == (1,)
 
 
+def test_live_objects_have_their_own_functions():
+    for function, given, wanted in (
+        (
+            lenet_fast.load,
+            nn.Flatten(),
+            "path: wanted a file name, found Flatten; live objects go to lenet_fast.from_torch",
+        ),
+        (lenet_fast.from_torch, {}, "module: wanted a torch.nn.Module, found dict; from_state_dict reads mappings"),
+        (lenet_fast.from_keras, nn.Flatten(), "model: wanted a keras.Model, found Flatten"),
+        (lenet_fast.from_onnx, "m.onnx", "model: wanted an onnx.ModelProto, found str"),
+    ):
+        with pytest.raises(TypeError, match=wanted):
+            function(given)
+    with pytest.raises(TypeError, match=r"mapping: wanted names and arrays, found Flatten; pass module.state_dict\(\)"):
+        lenet_fast.from_state_dict(nn.Flatten(), "lenet5-relu-max")
+
+
 def test_names_of_options():
     for options, wanted in (
         ({"network": "lenet6"}, "network: wanted one of lenet1, .* found 'lenet6'"),

@@ -81,6 +81,11 @@ def load(
     No pickle is executed, and no other file is opened but those that the file names in its own folder (external data of
     ONNX, for example).
     """
+    if not isinstance(path, (str, Path)):
+        raise TypeError(
+            f"path: wanted a file name, found {type(path).__name__}; live objects go to lenet_fast.from_torch, from_keras, "
+            "from_onnx or from_state_dict"
+        )
     given = {"activation": activation, "pooling": pooling, "padding": padding}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
