@@ -83,8 +83,8 @@ def load(
     """
     if not isinstance(path, (str, Path)):
         raise TypeError(
-            f"path: wanted a file name, found {type(path).__name__}; live objects go to lenet_fast.from_torch, from_keras, "
-            "from_onnx or from_state_dict"
+            f"path: wanted a file name, found {type(path).__name__}; live objects go to lenet_fast.from_torch, "
+            "from_keras, from_onnx or from_state_dict"
         )
     given = {"activation": activation, "pooling": pooling, "padding": padding}
     variations = {key: value for key, value in given.items() if value is not None}

@@ -158,8 +158,7 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
         shapes = ", ".join(f"{n} {a.shape}" for n, a in list(tensors.items())[:12])
         raise WeightsError(
             f"wanted a network, since weights alone ({source.format}) do not say activation, pooling and padding, "
-            "found "
-            f"{shapes}; {hint}"
+            f"found {shapes}; {hint}"
         )
     network = _network(source, wishes, tensors)
     weights, sources = assign(source, network, wishes.answers)
@@ -207,8 +206,7 @@ def _check_modules(modules: Modules, template: Template, name: str) -> None:
         if found and not found & wanted:
             raise WeightsError(
                 f"network: wanted a network whose {what} is {' or '.join(sorted(found))}, as the modules in the "
-                "file, found "
-                f"{name!r} with {getattr(template, what)}; pass {what}={sorted(found)[0]!r}"
+                f"file, found {name!r} with {getattr(template, what)}; pass {what}={sorted(found)[0]!r}"
             )
 
 

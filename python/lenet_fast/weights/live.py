@@ -110,8 +110,7 @@ def _compared(model: Model, original: Any, source: Source, outputs: Any) -> Mode
     if not close:
         raise WeightsError(
             f"{type(original).__name__}: wanted the outputs of the original, found others (off by {error:.1e} of "
-            "the largest); "
-            "export it to ONNX and load that"
+            "the largest); export it to ONNX and load that"
         )
     return model
 

@@ -189,8 +189,7 @@ def assign(source: Source, network: Network, answers: Answers) -> tuple[dict[str
                 f"{name}: wanted weights of convolutions and full connections, found batch normalisation; a file "
                 "without "
                 "a graph does not say whether it comes before or after the activation: export the model to ONNX, or "
-                "use "
-                "lenet_fast.from_torch or from_keras"
+                "use lenet_fast.from_torch or from_keras"
             )
     if set(network.parameters) <= set(tensors) and all(tensors[n].shape == s for n, s in network.parameters.items()):
         return _own(network, tensors)
@@ -215,8 +214,7 @@ def assign(source: Source, network: Network, answers: Answers) -> tuple[dict[str
         name = pool.order[0]
         raise WeightsError(
             f"{name}: wanted only tensors of {_described(network)}, found one of shape {tensors[name].shape} that "
-            "no layer "
-            "takes; name another network, or take it out with lenet_fast.from_state_dict"
+            "no layer takes; name another network, or take it out with lenet_fast.from_state_dict"
         )
     return weights, sources
 
@@ -510,8 +508,7 @@ def _pairs(
                 f"{coefficient}: wanted coefficients and biases of trainable subsampling, two vectors of "
                 f"{shape[0]}, found "
                 "none that are named as such; name the network without trainable subsampling, or pass the tensors "
-                "under "
-                "lenet_fast's names to lenet_fast.from_state_dict"
+                "under lenet_fast's names to lenet_fast.from_state_dict"
             )
         names = roles[0]
         factor = {"sum": 1.0, "mean": 0.25}.get(answers.coefficients or "")

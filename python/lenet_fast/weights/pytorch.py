@@ -201,8 +201,7 @@ def _note(found: Modules, kind: str, state: dict[Any, Any]) -> None:
         if value not in wanted:
             raise WeightsError(
                 f"{kind}: wanted {key} {wanted[0]}, found {value}; only 5x5 convolutions with stride 1 and 2x2 "
-                "pooling with "
-                "stride 2 are supported"
+                "pooling with stride 2 are supported"
             )
     if kind == "Conv2d":
         padding = state.get("padding")

@@ -94,8 +94,7 @@ def _layers(steps: Sequence[Step]) -> tuple[list[_Layer], Affine, str]:
                         where,
                         "a factor or shift that a layer can take",
                         "one (batch normalisation, perhaps with negative factors) between max pooling and an "
-                        "activation, or "
-                        "between two activations",
+                        "activation, or between two activations",
                         "put batch normalisation right behind the convolution",
                     )
                 following = steps[i + 1].operation if i + 1 < len(steps) else None
