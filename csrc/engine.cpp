@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "threads.hpp"
 
@@ -241,18 +242,28 @@ class Worker {
 
   std::int64_t label(const Buffer& scores, int i) const {
     const float* const score = values(scores, i);
-    const bool smallest = plan_.network().head() == Head::rbf;
     std::int64_t best = 0;
-    for (std::int64_t k = 1; k < scores.shape.size(); ++k) {
-      const float here = score[k * lanes()], there = score[best * lanes()];
-      if (smallest ? here < there : here > there) best = k;
-    }
-    return best;
+    for (std::int64_t k = 1; k < scores.shape.size(); ++k)
+      if (distance(score[k * lanes()]) < distance(score[best * lanes()])) best = k;
+    return !outputs_.reject || is_trusted(scores, i, best) ? best : kRejected;
   }
+
+  bool is_trusted(const Buffer& scores, int i, std::int64_t best) const {
+    const float* const score = values(scores, i);
+    float second = std::numeric_limits<float>::infinity();
+    for (std::int64_t k = 0; k < scores.shape.size(); ++k)
+      if (k != best) second = std::min(second, distance(score[k * lanes()]));
+    const float first = distance(score[best * lanes()]);
+    return second - first >= plan_.calibration().margin && first <= plan_.calibration().distance;
+  }
+
+  // The smallest wins: RBF distances as they are, scores negated.
+  float distance(float score) const { return plan_.network().head() == Head::rbf ? score : -score; }
 
   // In place: whoever wanted the scores themselves has them by now.
   void softmax(const Buffer& scores) const {
-    const float factor = plan_.network().head() == Head::rbf ? -1.0f : 1.0f;
+    const float sharpness = plan_.calibration().sharpness;
+    const float factor = plan_.network().head() == Head::rbf ? -sharpness : sharpness;
     for (int v = 0; v * lanes() < count_; ++v)
       plan_.table().softmax({.scores = data(scores, v),
                              .probabilities = data(scores, v),

@@ -15,10 +15,13 @@ struct Tap {
   float* data;
 };
 
+constexpr std::int64_t kRejected = -1;
+
 // What is wanted of a run; null or empty: not wanted. Everything is owned and sized by the caller.
 struct Outputs {
   std::span<const Tap> taps;
   std::int64_t* labels = nullptr;  // [images]: the smallest distance or the largest score, the first of equals
+  bool reject = false;             // labels are kRejected where the plan's calibration does not trust them
   float* probabilities = nullptr;  // [images][classes]: softmax of scores, or of negated distances
   bool has_rubbish = false;        // equation 9's rubbish class takes part in the softmax
   float rubbish = 0;               // with this distance, negated (or score)

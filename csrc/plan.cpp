@@ -62,9 +62,9 @@ std::vector<float> tiled(std::span<const float> weight, int outputs, std::int64_
 
 }  // namespace
 
-Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, const kernels::Table& table,
-           bool every_layer)
-    : network_(std::move(network)), scaling_(std::move(scaling)), table_(table) {
+Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, Calibration calibration,
+           const kernels::Table& table, bool every_layer)
+    : network_(std::move(network)), scaling_(std::move(scaling)), calibration_(calibration), table_(table) {
   const auto& figures = network_.figures();
   const auto channels = static_cast<std::size_t>(network_.input().maps);
   for (const float scale : scaling_.scale) unit_scale_.push_back(scale * scaling_.white);

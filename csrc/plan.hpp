@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <variant>
@@ -25,6 +26,15 @@ namespace lenet_fast {
 struct Scaling {
   std::vector<float> scale, shift;  // [channels]
   float white, background;
+};
+
+// How far scores are to be trusted. Probabilities are a softmax of the scores times `sharpness`, one over the
+// temperature; a rejecting run gives no label to an image whose two best scores differ by less than `margin`, or whose
+// smallest distance (the negated score of other heads) is above `distance`.
+struct Calibration {
+  float sharpness = 1;
+  float margin = 0;
+  float distance = std::numeric_limits<float>::infinity();
 };
 
 // Where a layer's maps lie in a group's memory, in vectors of `lanes` floats, with a border of zeros for a padding.
@@ -56,14 +66,15 @@ class Plan {
   // With `every_layer`, convolutions that are fused with their subsampling are also computed on their own, so that
   // every layer can be read; the other layers keep their bits. Throws Error if a weight has another size than its
   // shape.
-  Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, const kernels::Table& table,
-       bool every_layer);
+  Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, Calibration calibration,
+       const kernels::Table& table, bool every_layer);
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
   const Network& network() const { return network_; }
   const kernels::Table& table() const { return table_; }
   const Scaling& scaling() const { return scaling_; }
+  const Calibration& calibration() const { return calibration_; }
   const float* scale_of(PixelType type) const {
     return (type == PixelType::uint8 ? unit_scale_ : scaling_.scale).data();
   }
@@ -95,6 +106,7 @@ class Plan {
   kernels::OutputMaps output_maps(std::size_t buffer) const;
   const Network network_;
   const Scaling scaling_;
+  const Calibration calibration_;
   std::vector<float> unit_scale_;  // of uint8 values, counted from 0 to 1
   const kernels::Table& table_;
   std::vector<MapStep> map_steps_;

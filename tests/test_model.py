@@ -160,7 +160,7 @@ def test_out_is_written_and_returned(model):
 @pytest.mark.parametrize("images", [IMAGES, IMAGES[3], IMAGES[:, None], (IMAGES / 255).astype(np.float32)])
 def test_arrays_of_the_usual_shapes_take_the_short_way_to_the_same_bits(model, images):
     """A list is one of the things that only the long way knows."""
-    assert model._plan.predict(images, None) is not None
+    assert model._plan.predict(images, None, False) is not None
     assert (
         model._plan.scores(
             images, np.empty((len(IMAGES) if len(images) > 1 and images.ndim > 2 else 1, 10), np.float32)
@@ -187,7 +187,7 @@ def test_arrays_of_the_usual_shapes_take_the_short_way_to_the_same_bits(model, i
     ],
 )
 def test_the_short_way_leaves_everything_else_to_the_long_one(model, images):
-    assert model._plan.predict(images, None) is None
+    assert model._plan.predict(images, None, False) is None
     assert model._plan.scores(images, None) is None
     assert model._plan.predict_proba(images) is None
 

@@ -90,9 +90,11 @@ py::object run_direct(const Plan& plan, const py::object& images, const py::obje
   return *array;
 }
 
-py::object predict(const Plan& plan, const py::object& images, const py::object& out) {
-  return run_direct<std::int64_t>(plan, images, out, false,
-                                  [](Outputs& outputs, std::int64_t* labels) { outputs.labels = labels; });
+py::object predict(const Plan& plan, const py::object& images, const py::object& out, bool reject) {
+  return run_direct<std::int64_t>(plan, images, out, false, [&](Outputs& outputs, std::int64_t* labels) {
+    outputs.labels = labels;
+    outputs.reject = reject;
+  });
 }
 
 py::object scores(const Plan& plan, const py::object& images, const py::object& out) {
@@ -111,7 +113,7 @@ py::object predict_proba(const Plan& plan, const py::object& images) {
 }  // namespace
 
 void bind_direct(py::class_<Plan>& plan) {
-  plan.def("predict", &predict, py::arg("images"), py::arg("out"))
+  plan.def("predict", &predict, py::arg("images"), py::arg("out"), py::arg("reject"))
       .def("scores", &scores, py::arg("images"), py::arg("out"))
       .def("predict_proba", &predict_proba, py::arg("images"));
 }

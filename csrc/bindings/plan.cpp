@@ -1,6 +1,7 @@
 #include "../plan.hpp"
 
 #include <optional>
+#include <tuple>
 
 #include "../cpu.hpp"
 #include "../engine.hpp"
@@ -18,11 +19,12 @@ std::span<const float> values_of(const Floats& array) { return {array.data(), st
 
 std::unique_ptr<Plan> make_plan(const Network& network, const std::vector<std::pair<Floats, Floats>>& weights,
                                 std::vector<float> scale, std::vector<float> shift, float white, float background,
-                                bool every_layer) {
+                                const std::tuple<float, float, float>& calibration, bool every_layer) {
+  const auto [sharpness, margin, distance] = calibration;
   std::vector<LayerWeights> layers;
   for (const auto& [weight, bias] : weights) layers.push_back({values_of(weight), values_of(bias)});
   return std::make_unique<Plan>(network, layers, Scaling{std::move(scale), std::move(shift), white, background},
-                                cpu::chosen(), every_layer);
+                                Calibration{sharpness, margin, distance}, cpu::chosen(), every_layer);
 }
 
 // The memory of an output array, which must be what the engine writes: C-contiguous, of this type and size.
@@ -36,7 +38,7 @@ Value* writable(const char* name, const py::array& array, std::int64_t size) {
 
 void run_plan(const Plan& plan, const py::array& array, const std::vector<std::pair<std::size_t, py::array>>& layers,
               const std::optional<py::array>& labels, const std::optional<py::array>& probabilities,
-              std::optional<float> rubbish) {
+              std::optional<float> rubbish, bool reject) {
   const ImageView images = view_of(array);
   if (!fits(images, plan.network().input())) throw Error("images: their size does not fit the network's input");
   if (images.type == PixelType::uint8 && plan.scaling().white == 0)
@@ -44,7 +46,8 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   std::vector<Tap> taps;
   for (const auto& [layer, out] : layers)
     taps.push_back({layer, writable<float>("out", out, images.images * plan.buffer_of(layer).shape.size())});
-  Outputs outputs{.taps = taps, .has_rubbish = rubbish.has_value(), .rubbish = rubbish.value_or(0.0f)};
+  Outputs outputs{
+      .taps = taps, .reject = reject, .has_rubbish = rubbish.has_value(), .rubbish = rubbish.value_or(0.0f)};
   if (labels) outputs.labels = writable<std::int64_t>("labels", *labels, images.images);
   if (probabilities)
     outputs.probabilities =
@@ -67,10 +70,11 @@ void bind_plan(py::module_& module) {
   py::class_<Plan> bound(module, "Plan");
   bound
       .def(py::init(&make_plan), py::arg("network"), py::arg("weights"), py::arg("scale"), py::arg("shift"),
-           py::arg("white"), py::arg("background"), py::arg("every_layer"))
+           py::arg("white"), py::arg("background"), py::arg("calibration"), py::arg("every_layer"))
       .def_property_readonly("isa", [](const Plan& plan) { return plan.table().name; })
       .def("run", &run_plan, py::arg("images"), py::kw_only(), py::arg("layers") = py::list(),
-           py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none());
+           py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none(),
+           py::arg("reject") = false);
   bind_direct(bound);
   module.def("activate", &activate, py::arg("name"), py::arg("values"));
 }

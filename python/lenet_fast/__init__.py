@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import kernels
 from ._core import __version__
+from .calibration import Calibration, expected_calibration_error
 from .codes import rbf_codes
 from .digits import prepare_digits, sample_digits
 from .errors import WeightsError
@@ -21,11 +22,13 @@ from .model import Model
 from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
 from .networks import networks
 from .pretrained import pretrained
+from .rejection import plot_rejection, rejection_curve
 from .weights import load
 from .weights.live import from_keras, from_onnx, from_state_dict, from_torch
 
 __all__ = [
     "RBF",
+    "Calibration",
     "Conv5x5",
     "Dense",
     "Model",
@@ -34,6 +37,7 @@ __all__ = [
     "Subsample2x2",
     "WeightsError",
     "__version__",
+    "expected_calibration_error",
     "from_keras",
     "from_onnx",
     "from_state_dict",
@@ -42,16 +46,18 @@ __all__ = [
     "kernels",
     "load",
     "networks",
+    "plot_rejection",
     "predict",
     "prepare_digits",
     "pretrained",
     "rbf_codes",
+    "rejection_curve",
     "sample_digits",
     "set_num_threads",
 ]
 
 
-def predict(images: ArrayLike, *, check_finite: bool = True) -> NDArray[np.int64]:
+def predict(images: ArrayLike, *, reject: bool = False, check_finite: bool = True) -> NDArray[np.int64]:
     """Return the digit in each image, (n,) int64, as the bundled `digits` model reads it.
 
     Parameters
@@ -59,6 +65,8 @@ def predict(images: ArrayLike, *, check_finite: bool = True) -> NDArray[np.int64
     images
         White digits on black as in MNIST: (n, 28, 28), (n, 32, 32), (n, 1, h, w), (n, h, w, 1) or one image without n;
         uint8 0..255 or floating point 0..1; NumPy, DLPack or PIL. `prepare_digits` brings other digits to this form.
+    reject
+        Whether what the model is not sure of, or what looks like no digit, gets -1.
     check_finite
         False allows NaN and infinity in the pixels.
 
@@ -72,4 +80,4 @@ def predict(images: ArrayLike, *, check_finite: bool = True) -> NDArray[np.int64
     >>> lenet_fast.predict(lenet_fast.sample_digits(range(10)))
     array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
-    return pretrained("digits").predict(images, check_finite=check_finite)
+    return pretrained("digits").predict(images, reject=reject, check_finite=check_finite)

@@ -11,7 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
+from . import _core, calibration
+from .calibration import Calibration, Measure
 from .images import Pixels, Preprocess, as_batch, unmasked
 from .network import RBF, Dense, Network, Subsample2x2
 
@@ -33,6 +34,8 @@ class Model:
         Class names, one per class; the numbers 0, 1, ... by default.
     card
         Facts about the model (data, recipe, accuracy, ...) that travel with it, text to text.
+    calibration
+        Temperature of the probabilities and thresholds for rejection, as `calibrate` finds them; none by default.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Model:
         preprocess: Preprocess | None = None,
         classes: Sequence[str] | None = None,
         card: Mapping[str, str] | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(
@@ -67,6 +71,11 @@ class Model:
             raise ValueError(f"classes: wanted {network.classes} names, found {len(classes)}")
         self._classes = None if classes is None else tuple(map(str, classes))
         self._card = MappingProxyType({str(key): str(text) for key, text in (card or {}).items()})
+        if not isinstance(calibration, Calibration | None):
+            raise TypeError(f"calibration: wanted a lenet_fast.Calibration, found {calibration!r}")
+        if calibration is not None and calibration.distance is not None and network.head != "rbf":
+            raise ValueError(f"calibration: wanted no distance, since the network's head is {network.head}, not rbf")
+        self._calibration = calibration
         self._plan = self._make_plan(every_layer=False)
         self._direct = None if self._preprocess.per_image else self._plan  # for arrays that need no work in Python
 
@@ -91,12 +100,22 @@ class Model:
         return self._card
 
     @property
+    def calibration(self) -> Calibration | None:
+        """Temperature and thresholds that `calibrate` found; None where it was not called."""
+        return self._calibration
+
+    @property
     def classes_(self) -> NDArray[Any]:
         """(classes,) array that a label indexes: class names, or the numbers 0, 1, ... where none were given."""
         return np.arange(self._network.classes) if self._classes is None else np.array(self._classes)
 
     def predict(
-        self, images: ArrayLike, *, check_finite: bool = True, out: NDArray[np.int64] | None = None
+        self,
+        images: ArrayLike,
+        *,
+        reject: bool = False,
+        check_finite: bool = True,
+        out: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         """Return the label of each image.
 
@@ -106,6 +125,8 @@ class Model:
             (n, h, w), (n, c, h, w), (n, h, w, c) or one image without n; uint8 0..255 or floating point 0..1; anything
             with the array interface or DLPack, PIL images too. Read in place, never written; not copied if uint8 or
             float32.
+        reject
+            Whether an image that the model is not sure of gets -1, by the thresholds of `calibration`.
         check_finite
             False allows NaN and infinity in the pixels; the outputs of such an image mean nothing.
         out : (n,) int64
@@ -114,28 +135,33 @@ class Model:
         Returns
         -------
         labels : (n,) int64
-            The smallest distance (RBF head) or the largest score, the first of equals; `out` where that is given.
+            The smallest distance (RBF head) or the largest score, the first of equals; -1 for a rejected image.
+            `out` where that is given.
 
         Raises
         ------
         TypeError, ValueError
-            If the images do not fit the network; see `lenet_fast.images.as_batch`.
+            If the images do not fit the network (see `lenet_fast.images.as_batch`), or the model has no threshold.
         """
-        if (
-            self._direct and (direct := self._direct.predict(images, out)) is not None
-        ):  # arrays of the usual shapes, without a detour
-            return direct
+        if reject and not (self._calibration and self._calibration.rejects):
+            raise ValueError(
+                "reject: wanted a model with a threshold, found one without; "
+                "model.calibrate(images, labels) returns one with it"
+            )
+        if self._direct and (direct := self._direct.predict(images, out, reject)) is not None:
+            return direct  # arrays of the usual shapes, without a detour
         batch = self._batch(images, check_finite)
         labels = _output(out, (len(batch),), np.int64, batch)
-        self._plan.run(batch, labels=labels)
+        self._plan.run(batch, labels=labels, reject=reject)
         return labels
 
     def predict_proba(self, images: ArrayLike, *, rubbish: float | None = None, check_finite: bool = True) -> Floats:
         """Return the probability of each class, (n, classes) float32.
 
-        A softmax of the scores, or of the negated distances where the network ends in RBF units: p_i is proportional to
-        exp(-y_i). With `rubbish`, the constant j of the paper's equation 9, a class "none of them" at distance j (or
-        with score j) takes part: rows then sum to 1 minus its probability, without it to 1.
+        A softmax of the scores, or of the negated distances where the network ends in RBF units, divided by the
+        temperature T of `calibration` (1 without one): p_i is proportional to exp(-y_i / T). With `rubbish`, the
+        constant j of the paper's equation 9, a class "none of them" at distance j (or with score j) takes part: rows
+        then sum to 1 minus its probability, without it to 1.
         """
         if rubbish is None and self._direct and (direct := self._direct.predict_proba(images)) is not None:
             return direct
@@ -184,6 +210,62 @@ class Model:
         self._make_plan(every_layer=True).run(batch, layers=list(enumerate(outputs)))
         return {figures.name: output for figures, output in zip(self._network.figures, outputs, strict=True)}
 
+    def calibrate(
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        target_error: float = 0.005,
+        *,
+        measure: Measure = "margin",
+        target_rejection: float | None = None,
+    ) -> Model:
+        """Return this model with a temperature and a threshold fitted to images that it was not trained on.
+
+        Parameters
+        ----------
+        images, labels
+            At least some hundred images as in `predict`, and their right classes, (n,) whole numbers.
+        target_error
+            How many of the images that are not rejected may be wrong, as a share of them; as few as possible are
+            rejected for it.
+        measure
+            What a threshold is set on: "margin", the difference of the two best scores (section III-C of the paper),
+            or "distance", that of the nearest RBF code, which finds what is no such thing at all. A threshold on the
+            other measure stays, and what it rejects counts as rejected.
+        target_rejection
+            Instead of an error: the largest share of the images to reject.
+
+        Returns
+        -------
+        Model
+            `predict(images, reject=True)` gives -1 for images it rejects, `predict_proba` uses its temperature, and
+            its `calibration` tells both, with the shares rejected and wrong and their 95 % intervals. Temperature and
+            thresholds are those that suit these images best, so other images reject and err a little more.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If images and labels do not fit, or no threshold leaves so few errors.
+        """
+        head = calibration.checked_measure(measure, self._network.head)
+        scores = self.scores(images)
+        fitted = calibration.fitted(
+            scores,
+            calibration.as_labels(labels, *scores.shape),
+            head,
+            measure,
+            before=self._calibration,
+            target_error=calibration.as_share("target_error", target_error),
+            target_rejection=None
+            if target_rejection is None
+            else calibration.as_share("target_rejection", target_rejection),
+        )
+        return self.replace(calibration=fitted)
+
+    def replace(self, **parts: Any) -> Model:
+        """Return a model with other parts, by the names of the arguments of `Model`: `replace(calibration=None)`."""
+        return Model(**(self._parts() | parts))
+
     def summary(self) -> str:
         """Return the table of layers with parameter and connection counts, and the preprocessing."""
         p = self._preprocess
@@ -211,7 +293,18 @@ class Model:
         return f"<lenet_fast.Model {size} -> {self._network.classes} classes, {parameters:,} trainable parameters>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._network, dict(self._weights), self._preprocess, self._classes, dict(self._card))
+        return _restore, (self._parts(),)
+
+    def _parts(self) -> dict[str, Any]:
+        """What makes a model, by the names of the arguments."""
+        return {
+            "network": self._network,
+            "weights": dict(self._weights),
+            "preprocess": self._preprocess,
+            "classes": self._classes,
+            "card": dict(self._card),
+            "calibration": self._calibration,
+        }
 
     def _make_plan(self, *, every_layer: bool) -> _core.Plan:
         scale, shift = self._preprocess.per_channel(self._network.input[0])
@@ -221,7 +314,10 @@ class Model:
             tensors = [self._weights[name] for name in figures.parameters]
             layers.append((tensors[0] if tensors else nothing, tensors[1] if len(tensors) > 1 else nothing))
         white = self._preprocess.white or 0.0
-        return _core.Plan(self._network.core, layers, scale, shift, white, self._preprocess.background, every_layer)
+        trusted = (self._calibration or Calibration()).for_engine()
+        return _core.Plan(
+            self._network.core, layers, scale, shift, white, self._preprocess.background, trusted, every_layer
+        )
 
     def _batch(self, images: ArrayLike, check_finite: bool) -> Pixels:
         return as_batch(images, self._network.input, self._preprocess, check_finite=check_finite)
@@ -256,14 +352,8 @@ def _output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.gen
     return out
 
 
-def _restore(
-    network: Network,
-    weights: dict[str, Floats],
-    preprocess: Preprocess,
-    classes: tuple[str, ...] | None,
-    card: dict[str, str],
-) -> Model:
-    return Model(network, weights, preprocess=preprocess, classes=classes, card=card)
+def _restore(parts: dict[str, Any]) -> Model:
+    return Model(**parts)
 
 
 def _checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:

@@ -39,6 +39,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--labels", metavar="FILE", help="the right labels, IDX or .npy, one per image: prints the accuracy"
     )
     parser.add_argument("--model", metavar="FILE", help="a model file (default: the bundled digits model)")
+    parser.add_argument(
+        "--reject",
+        action="store_true",
+        help="print 'rejected' where the model is not sure; wants a calibrated one, as the digits model is",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="with --labels, print the accuracy only")
     parser.set_defaults(run=run)
 
@@ -51,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.samples and options.labels:
         raise ValueError("predict: wanted --labels with image files, found it with --samples")
+    if options.samples and options.reject:
+        raise ValueError("predict: wanted --reject with image files, found it with --samples")
     model = load(options.model) if options.model else pretrained("digits")
     if options.samples:
         _show_samples(model)
@@ -58,10 +65,11 @@ def run(options: argparse.Namespace) -> None:
     wanted = _read_labels(options.labels) if options.labels else None
     labels = []
     for name in options.files:
-        found, confidence = model.topk(_read_images(name, model), 1)
-        labels.append(found[:, 0])
+        images = _read_images(name, model)
+        found, confidence = model.topk(images, 1)
+        labels.append(model.predict(images, reject=True) if options.reject else found[:, 0])
         if not (options.quiet and wanted is not None):
-            _print_rows(model, name, found[:, 0], confidence[:, 0])
+            _print_rows(model, name, labels[-1], confidence[:, 0])
     if wanted is not None:
         _print_accuracy(np.concatenate(labels), wanted)
 
@@ -152,14 +160,16 @@ def _read_labels(file: str) -> NDArray[Any]:
 def _print_rows(model: Model, name: str, labels: NDArray[np.int64], confidence: NDArray[np.float32]) -> None:
     for i, (label, share) in enumerate(zip(labels, confidence, strict=True)):
         place = name if len(labels) == 1 else f"{name}[{i}]"
-        print(f"{place}  {model.classes_[label]}  {share:.1%}")
+        print(f"{place}  {model.classes_[label] if label >= 0 else 'rejected'}  {share:.1%}")
 
 
 def _print_accuracy(found: NDArray[np.int64], wanted: NDArray[Any]) -> None:
     if len(found) != len(wanted):
         raise ValueError(f"--labels: wanted one label per image ({len(found)}), found {len(wanted)}")
-    right = int((found == wanted).sum())
-    print(f"accuracy {right / max(len(found), 1):.2%} ({right:,} of {len(found):,})")
+    kept = found >= 0
+    right, counted = int((found == wanted)[kept].sum()), int(kept.sum())
+    rejected = f"; rejected {1 - counted / len(found):.2%}" if counted < len(found) else ""
+    print(f"accuracy {right / max(counted, 1):.2%} ({right:,} of {counted:,}){rejected}")
 
 
 def _show_samples(model: Model) -> None:

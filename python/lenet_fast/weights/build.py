@@ -87,14 +87,8 @@ def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None, name: 
     if description.KEY not in source.metadata:
         return _from_tensors(source, wishes, preprocess)
     model = description.model_from(dict(source.tensors), source.metadata, name)
-    model = with_preprocess(model, _one_scaling(preprocess, model.preprocess))
+    model = model.replace(preprocess=_one_scaling(preprocess, model.preprocess))
     return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
-
-
-def with_preprocess(model: Model, preprocess: Preprocess) -> Model:
-    """The same model with another scaling."""
-    classes = None if model.classes_.dtype.kind == "i" else model.classes_.tolist()
-    return Model(model.network, model.weights, preprocess=preprocess, classes=classes, card=model.card)
 
 
 def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
@@ -107,13 +101,7 @@ def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -
         )
     kept = _kept(source)
     own = kept.get("preprocess") or found.preprocess
-    model = Model(
-        found.network,
-        found.weights,
-        preprocess=_one_scaling(preprocess, own),
-        classes=kept.get("classes"),
-        card=kept.get("card"),
-    )
+    model = Model(found.network, found.weights, **kept | {"preprocess": _one_scaling(preprocess, own)})
     return Imported(model, source.format, found.sources)
 
 
@@ -133,13 +121,12 @@ def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
 
 
 def _kept(source: Source) -> dict[str, Any]:
-    """What `Model.save` wrote beside the graph: scaling, class names and card."""
+    """What `Model.save` wrote beside the graph."""
     if description.KEY not in source.metadata:
         return {}
     try:
-        data = json.loads(source.metadata[description.KEY])
-        return {"preprocess": Preprocess(**data["preprocess"]), "classes": data["classes"], "card": data["card"]}
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return description.parts_beside_network(json.loads(source.metadata[description.KEY]))
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, AttributeError) as error:
         raise WeightsError(f"wanted the metadata that lenet_fast wrote, found it damaged ({brief(error)})") from error
 
 

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError
-from .files import File, needs
+from ..extras import needs
+from .files import File
 from .guess import MOST_LAYERS, SIDES, followed
 from .source import Source
 from .trace import Flow, Trace, refuse

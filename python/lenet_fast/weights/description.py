@@ -1,8 +1,8 @@
 """Between a model and its file: the tensors by name, and everything else as one JSON text in the metadata.
 
-The metadata's "lenet_fast" holds format (1), network, preprocess, classes (or null), card, and sha256 of all tensors.
-The tensors are those of the network, and check.images (uint8) with check.scores (float32), run again when loaded: the
-checksum finds a file that was altered, the check a reader that computes something else.
+The metadata's "lenet_fast" holds format (1), network, preprocess, classes (or null), card, calibration (or null), and
+sha256 of all tensors. The tensors are those of the network, and check.images (uint8) with check.scores (float32), run
+again when loaded: the checksum finds a file that was altered, the check a reader that computes something else.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
+from ..calibration import Calibration
 from ..errors import WeightsError
 from ..images import Preprocess
 from ..model import Model
@@ -44,6 +45,7 @@ def tensors_of(model: Model) -> tuple[Tensors, dict[str, str]]:
         "preprocess": asdict(model.preprocess),
         "classes": None if model.classes_.dtype.kind == "i" else model.classes_.tolist(),
         "card": dict(model.card),
+        "calibration": None if model.calibration is None else asdict(model.calibration),
     }
     return tensors, {KEY: json.dumps(description)}
 
@@ -85,13 +87,18 @@ def _model(tensors: Tensors, description: dict[str, Any]) -> Model:
     for tensor, array in tensors.items():
         if array.dtype != np.float32:
             raise ValueError(f"{tensor}: wanted float32, found {array.dtype}")
-    return Model(
-        Network.from_dict(description["network"]),
-        tensors,
-        preprocess=Preprocess(**description["preprocess"]),
-        classes=description["classes"],
-        card={str(key): str(value) for key, value in description["card"].items()},
-    )
+    return Model(Network.from_dict(description["network"]), tensors, **parts_beside_network(description))
+
+
+def parts_beside_network(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `Model`: scaling, class names, card and calibration."""
+    calibration = description.get("calibration")
+    return {
+        "preprocess": Preprocess(**description["preprocess"]),
+        "classes": description["classes"],
+        "card": {str(key): str(value) for key, value in description["card"].items()},
+        "calibration": None if calibration is None else Calibration(**calibration),
+    }
 
 
 def _run_check(model: Model, images: Any, wanted: Any, name: str) -> None:

@@ -11,9 +11,7 @@ import os
 import stat
 import zipfile
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from ..errors import WeightsError, brief
 
@@ -109,11 +107,3 @@ def replace_file(path: Path, data: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def needs(module: str, package: str, purpose: str) -> Any:
-    """Import a package that only some formats need; ImportError with the line that installs it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ImportError(f"{purpose} needs {package}, which is not installed: pip install {package}") from error

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError
-from .files import File, needs
+from ..extras import needs
+from .files import File
 from .source import KERAS, Source, Tensors
 
 _ARRAY, _SCALAR = 1, 3

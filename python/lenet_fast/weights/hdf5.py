@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError, brief
-from .files import LARGEST_UNPACKED, needs
+from ..extras import needs
+from .files import LARGEST_UNPACKED
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _MOST_OBJECTS = 2000

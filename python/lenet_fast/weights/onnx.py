@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError, brief
-from .files import File, needs
+from ..extras import needs
+from .files import File
 from .source import Source
 from .trace import Flow, Trace, refuse, same_padding
 

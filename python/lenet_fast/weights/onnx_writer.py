@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..extras import needs
 from ..model import Model
 from ..operations import Affine, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax, plain
 from . import description
-from .files import needs, replace_file
+from .files import replace_file
 
 
 def write(path: Path, model: Model) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError, brief
+from ..extras import needs
 from . import pickled
-from .files import File, needs
+from .files import File
 from .source import Source
 from .trace import Flow, Trace, refuse, same_padding
 

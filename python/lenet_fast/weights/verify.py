@@ -16,7 +16,7 @@ from ..images import Preprocess
 from ..network import Network
 from ..networks import Template, template_named
 from . import description
-from .build import Imported, Wishes, build, distance, with_preprocess
+from .build import Imported, Wishes, build, distance
 from .mapping import OpenQuestionError, names_that_fit
 from .source import Source
 
@@ -91,7 +91,7 @@ def _scaled(
     for scaling in _SCALINGS if is_open else ("",):
         if scaling == "as-is" and images.dtype == np.uint8:
             continue
-        model = with_preprocess(imported.model, Preprocess.named(scaling)) if scaling else imported.model
+        model = imported.model.replace(preprocess=Preprocess.named(scaling)) if scaling else imported.model
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

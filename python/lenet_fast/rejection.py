@@ -1,0 +1,132 @@
+"""Error against rejection: how many images a model must leave to somebody else for the rest to be right.
+
+Figure 10 of the 1998 paper gives, for several classifiers of MNIST's test digits, the share that must be rejected for
+0.5 % of the others to be wrong. It has no row for LeNet-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from .calibration import Curve, Measure, as_distances, as_labels, checked_measure, confidence, curve
+from .extras import needs
+from .model import Model
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Figure 10 of the paper: the share of digits, in per cent, rejected to reach the error below.
+FIGURE_10 = {
+    "K-NN, deslanted": 8.1,
+    "LeNet-1": 3.7,
+    "tangent distance": 1.9,
+    "LeNet-4": 1.8,
+    "SVM": 1.8,
+    "LeNet-4, K-NN last": 1.6,
+    "LeNet-4, local last": 1.4,
+    "boosted LeNet-4": 0.5,
+}
+FIGURE_10_ERROR = 0.5  # per cent
+_MARKERS = "os^vD<>P"
+_COLOURS = ("#c1272d", "#0072b2", "#009e73", "#e69f00", "#7b52ab")
+
+
+def rejection_curve(model: Model, images: ArrayLike, labels: ArrayLike, *, measure: Measure = "margin") -> Curve:
+    """Return what each threshold would leave: `rejected`, `error` and `threshold`, (m,) each, no rejection first.
+
+    Parameters
+    ----------
+    model
+        Any model; its own thresholds are not looked at.
+    images, labels
+        Images as in `Model.predict` that the model was not trained on, and their right classes, (n,) whole numbers.
+    measure
+        "margin", the difference of the two best scores, or "distance", that of the nearest RBF code.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If images and labels do not fit, or the network has no such measure.
+
+    Examples
+    --------
+    >>> curve = lenet_fast.rejection_curve(lenet_fast.pretrained("digits"), lenet_fast.sample_digits(), range(10))
+    >>> float(curve.error[0])
+    0.0
+    """
+    head = checked_measure(measure, model.network.head)
+    scores = model.scores(images)
+    wanted = as_labels(labels, *scores.shape)
+    return curve(confidence(scores, head, measure), as_distances(scores, head).argmin(1) == wanted)
+
+
+def plot_rejection(
+    models: Model | Mapping[str, Model],
+    images: ArrayLike,
+    labels: ArrayLike,
+    path: str | Path | None = None,
+    *,
+    measure: Measure = "margin",
+    figure_10: bool = True,
+) -> Figure:
+    """Draw error against rejection, and return the Matplotlib figure.
+
+    Parameters
+    ----------
+    models
+        A model, or several by the names that the legend gives them.
+    images, labels, measure
+        As in `rejection_curve`.
+    path
+        Where to write the figure too: .png, .svg or .pdf.
+    figure_10
+        Whether to mark what the 1998 paper reports for other classifiers; False for images that are not MNIST's.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing, with the line that installs it.
+    TypeError, ValueError
+        As in `rejection_curve`.
+    """
+    needs("matplotlib", "matplotlib", "drawing")
+    from matplotlib.figure import Figure
+
+    named = {"this model": models} if isinstance(models, Model) else models
+    curves = {name: rejection_curve(model, images, labels, measure=measure) for name, model in named.items()}
+    figure = Figure(figsize=(7.2, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for colour, (name, points) in zip(_COLOURS * len(curves), curves.items(), strict=False):
+        axes.step(100 * points.rejected, 100 * points.error, where="post", color=colour, linewidth=1.8, label=name)
+    if figure_10:
+        _mark_figure_10(axes)
+    _frame(axes, list(curves.values()), figure_10)
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure
+
+
+def _mark_figure_10(axes: Axes) -> None:
+    for marker, (name, rejected) in zip(_MARKERS, FIGURE_10.items(), strict=True):
+        label = f"1998: {name}, {rejected:g} %"
+        axes.plot(rejected, FIGURE_10_ERROR, marker, color="#555555", markersize=6, fillstyle="none", label=label)
+
+
+def _frame(axes: Axes, curves: list[Curve], figure_10: bool) -> None:
+    """The range in which a user would reject: down to the last error, and at most a fifth of the images."""
+    last = max(100 * points.rejected[points.error > 0].max(initial=0.01) for points in curves)
+    right = 9.0 if figure_10 else min(last, 20.0)
+    seen = [100 * points.error[(100 * points.rejected <= right) & (points.error > 0)] for points in curves]
+    lowest, highest = min(e.min(initial=0.5) for e in seen), max(e.max(initial=0.5) for e in seen)
+    axes.set(xlim=(0, right), xlabel="images rejected, %", ylabel="errors among the others, %")
+    axes.set_ylim(lowest / 1.5, highest * 1.5)  # before the scale: then a curve without an error is no matter
+    axes.set_yscale("log")
+    for pick in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        pick(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
+    axes.grid(which="both", linewidth=0.4, alpha=0.5)
+    axes.legend(frameon=False, fontsize=8)

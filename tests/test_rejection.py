@@ -1,0 +1,62 @@
+"""rejection.py: the curve and its plot."""
+
+from __future__ import annotations
+
+import lenet_fast
+import numpy as np
+import pytest
+from lenet_fast import plot_rejection, rejection_curve
+from lenet_fast.rejection import FIGURE_10
+
+DIGITS = lenet_fast.sample_digits(list(range(10)) * 3, seed=3)
+LABELS = np.array(list(range(10)) * 3)
+
+
+def noisy(random):
+    return np.clip(DIGITS.astype(float) + random.normal(0, 120, DIGITS.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("measure", ["margin", "distance"])
+def test_every_point_is_what_its_threshold_leaves(random, measure):
+    model = lenet_fast.pretrained("digits")
+    images = noisy(random)
+    curve = rejection_curve(model, images, LABELS, measure=measure)
+    wrong = model.predict(images) != LABELS
+    assert 0 < wrong.sum() < 30
+    assert (curve.rejected[0], curve.error[0]) == (0, wrong.mean())
+    assert (np.diff(curve.rejected) > 0).all()
+    assert (np.diff(curve.threshold) > 0).all()
+    scores = np.sort(model.scores(images), axis=1)
+    sure = scores[:, 1] - scores[:, 0] if measure == "margin" else -scores[:, 0]
+    for rejected, error, threshold in zip(*curve, strict=True):
+        kept = sure >= threshold
+        assert rejected == pytest.approx(1 - kept.mean())
+        assert error == pytest.approx(wrong[kept].mean())
+
+
+def test_curve_of_bad_arguments():
+    model = lenet_fast.pretrained("digits")
+    with pytest.raises(ValueError, match="labels: wanted one per image"):
+        rejection_curve(model, DIGITS, LABELS[:3])
+    with pytest.raises(ValueError, match="measure: wanted one of"):
+        rejection_curve(model, DIGITS, LABELS, measure="entropy")
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_plot(tmp_path, random, ending):
+    pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
+    path = tmp_path / f"rejection.{ending}"
+    figure = plot_rejection({"ours": lenet_fast.pretrained("digits")}, noisy(random), LABELS, path)
+    assert path.stat().st_size > 5_000
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["ours", *(f"1998: {name}, {rejected:g} %" for name, rejected in FIGURE_10.items())]
+    curve = figure.axes[0].lines[0]
+    assert curve.get_ydata()[0] == pytest.approx(
+        100 * (lenet_fast.pretrained("digits").predict(noisy(np.random.default_rng(0))) != LABELS).mean(), abs=100
+    )
+
+
+def test_plot_without_the_paper(random):
+    pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
+    perfect = plot_rejection(lenet_fast.pretrained("digits"), DIGITS, LABELS, figure_10=False)
+    assert [text.get_text() for text in perfect.axes[0].get_legend().get_texts()] == ["this model"]
