@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import lenet_fast
 import numpy as np
 import pytest
 from lenet_fast import _core
+
+#: The module, which the function of this name hides.
+pretrained = sys.modules["lenet_fast.pretrained"]
 
 
 def test_names():
@@ -41,3 +45,18 @@ def test_same_bytes_on_mnist_at_every_batch_size_and_instruction_set(mnist, monk
             scores = np.concatenate([model.scores(images[i : i + size]) for i in range(0, len(images), size)])
             digests.add(hashlib.sha256(scores.tobytes()).hexdigest())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: data[:500] + b"?" + data[501:], lambda data: b""]
+)
+def test_a_truncated_or_altered_file_is_refused(tmp_path, monkeypatch, damage):
+    for path in pretrained._FOLDER.glob("*.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(pretrained, "_FOLDER", tmp_path)
+    for name in lenet_fast.pretrained():
+        path = tmp_path / f"{name}.safetensors"
+        assert pretrained._load.__wrapped__(name).network
+        path.write_bytes(damage(path.read_bytes()))
+        with pytest.raises(lenet_fast.WeightsError, match="wanted the file that was shipped, found another; install"):
+            pretrained._load.__wrapped__(name)

@@ -74,6 +74,23 @@ def test_live_pytorch_modules(variant):
     assert_agree(model, x, torch_outputs(module, x))
 
 
+def test_a_module_that_convolves_with_functions():
+    class Functional(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.kernels = torch.nn.Parameter(torch.randn(6, 1, 5, 5) / 5)
+            self.full = torch.nn.Linear(864, 10)
+
+        def forward(self, x):
+            x = torch.nn.functional.max_pool2d(torch.relu(torch.nn.functional.conv2d(x, self.kernels)), 2)
+            return self.full(x.flatten(1))
+
+    x = np.random.default_rng(0).random((16, 1, 28, 28), np.float32)
+    module = Functional().eval()
+    for example in (x[:1], x):  # of several images, the first
+        assert_agree(lenet_fast.from_torch(module, example), x, torch_outputs(module, x))
+
+
 def test_state_dicts(tmp_path, variant):
     if variant.norm:
         pytest.skip("a state dict does not say where batch normalisation stands; a planted mistake checks the sentence")

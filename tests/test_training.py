@@ -1,19 +1,23 @@
-"""training/: MNIST found, downloaded and verified, and a few steps of the recipe, killed and resumed."""
+"""training/: data found, downloaded and verified; a few steps of every recipe, killed and resumed, up to the card."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import http.server
+import io
 import json
 import sys
+import tarfile
 import threading
 from pathlib import Path
 
+import lenet_fast
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "training"))
+import download
 import mnist
 
 
@@ -76,7 +80,7 @@ def test_no_mirror_gives_the_right_files(server, files, tmp_path):
     url, _ = server
     with pytest.raises(
         OSError,
-        match=r"could not be downloaded \(.*404.*; .*wrong checksum\); fetch the four files elsewhere and pass --data",
+        match=r"could not be downloaded \(.*404.*; .*wrong checksum\); fetch it elsewhere and pass --data",
     ):
         mnist.load("train", tmp_path, (f"{url}missing/", f"{url}wrong/"))
     assert list(tmp_path.iterdir()) == []
@@ -92,42 +96,248 @@ def test_altered_files_are_refused(files, tmp_path):
 
 def test_where_the_data_is_looked_for(monkeypatch):
     monkeypatch.setenv("LENET_FAST_DATA", "/somewhere")
-    assert mnist.default_directory() == Path("/somewhere/mnist")
+    assert download.cache("mnist") == Path("/somewhere/mnist")
     monkeypatch.delenv("LENET_FAST_DATA")
-    assert mnist.default_directory().parts[-2:] == ("lenet_fast", "mnist")
+    assert download.cache("mnist").parts[-2:] == ("lenet_fast", "mnist")
 
 
-def test_a_killed_run_resumes_to_the_same_weights(files, tmp_path, monkeypatch):
-    torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
-    pytest.importorskip("tqdm", reason="tqdm is not installed (pip install '.[frameworks]')")
-    import digits as recipe_module
+# ---- CIFAR-10 ----
 
-    monkeypatch.setattr(recipe_module, "VALIDATION", 100)
-    recipe = recipe_module.Recipe(passes=3, batch=32)
-    data = mnist.Digits(
+
+@pytest.fixture
+def pictures(monkeypatch):
+    """An archive in CIFAR-10's place: five batches of 40 pictures and a test batch of 30."""
+    cifar = pytest.importorskip("cifar", reason="reading CIFAR-10 needs pillow (pip install '.[training]')")
+    random = np.random.default_rng(0)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name in [*cifar.BATCHES["train"], *cifar.BATCHES["test"]]:
+            n = 30 if name.startswith("test") else 40
+            records = random.integers(0, 256, (n, 3073), np.uint8)
+            records[:, 0] %= 10
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = records.nbytes
+            tar.addfile(member, io.BytesIO(records.tobytes()))
+    monkeypatch.setattr(cifar, "SHA256", hashlib.sha256(packed.getvalue()).hexdigest())
+    return packed.getvalue()
+
+
+def test_the_original_archive(pictures, tmp_path):
+    import cifar
+
+    (tmp_path / cifar.ARCHIVE).write_bytes(pictures)
+    train, test = cifar.load("train", tmp_path, ()), cifar.load("test", tmp_path, ())
+    assert (train.images.shape, test.images.shape, train.source) == ((200, 32, 32, 3), (30, 32, 32, 3), "CIFAR-10")
+    with tarfile.open(fileobj=io.BytesIO(pictures), mode="r:gz") as tar:
+        first = tar.extractfile("cifar-10-batches-bin/data_batch_1.bin").read()[:3073]
+    assert train.labels[0] == first[0]
+    assert train.images[0].transpose(2, 0, 1).tobytes() == first[1:]
+    (tmp_path / cifar.ARCHIVE).write_bytes(pictures[:-1])
+    with pytest.raises(ValueError, match="its content is not the original archive; remove it"):
+        cifar.load("train", tmp_path, ())
+    with pytest.raises(OSError, match="CIFAR-10 could not be downloaded"):
+        cifar.load("train", tmp_path / "empty", ("http://127.0.0.1:9/nothing",))
+
+
+def test_the_jpeg_copy(tmp_path):
+    cifar = pytest.importorskip("cifar", reason="reading CIFAR-10 needs pillow (pip install '.[training]')")
+    from PIL import Image
+
+    grey = np.arange(0, 250, 25, dtype=np.uint8)
+    files = []
+    for level in grey:
+        stream = io.BytesIO()
+        Image.new("RGB", (32, 32), (int(level),) * 3).save(stream, "JPEG")
+        files.append(stream.getvalue())
+    arrays = {"jpeg": np.frombuffer(b"".join(files), np.uint8), "labels": np.arange(10, dtype=np.uint8)}
+    np.savez(tmp_path / "test.npz", offsets=np.cumsum([0, *map(len, files)]), **arrays)
+    found = cifar.load("test", tmp_path, ())
+    assert found.images.shape == (10, 32, 32, 3)
+    assert np.abs(found.images.mean((1, 2, 3)) - grey).max() < 2
+    assert found.source == "a JPEG re-encoding of CIFAR-10"
+
+
+# ---- The recipes, a few steps of each ----
+
+
+def small_mnist(files):
+    return mnist.Digits(
         *(
             np.frombuffer(files[f"train-{k}-ubyte"], np.uint8, offset=o).reshape(s)
             for k, o, s in (("images-idx3", 16, (300, 28, 28)), ("labels-idx1", 8, (300,)))
         )
     )
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    whole.mkdir()
-    killed.mkdir()
-    wanted = recipe_module.train(recipe, data, whole)
 
-    def kill(path, parts, recipe, passes, save=recipe_module._save):
+
+@pytest.fixture
+def digits(monkeypatch):
+    for name in ("torch", "tqdm", "matplotlib", "PIL", "sklearn"):
+        pytest.importorskip(name, reason=f"{name} is not installed (pip install '.[training]')")
+    import digits
+    import rubbish
+
+    monkeypatch.setattr(digits, "VALIDATION", 100)
+    whole = rubbish.for_training
+    monkeypatch.setattr(rubbish, "for_training", lambda images, seed: whole(images, seed)[::100])
+    return digits
+
+
+def test_a_killed_run_resumes_to_the_same_weights(digits, files, tmp_path, monkeypatch):
+    import loop
+    import torch
+
+    recipe = digits.DigitsRecipe(passes=3, batch=32)
+    data = small_mnist(files)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    wanted = loop.train(digits.task(recipe, data), recipe, whole)
+
+    def kill(path, parts, recipe, passes, save=loop._save):
         save(path, parts, recipe, passes)
         if passes == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(recipe_module, "_save", kill)
+    monkeypatch.setattr(loop, "_save", kill)
     with pytest.raises(KeyboardInterrupt):
-        recipe_module.train(recipe, data, killed)
-    found = recipe_module.train(recipe, data, killed)
+        loop.train(digits.task(recipe, data), recipe, killed)
+    found = loop.train(digits.task(recipe, data), recipe, killed)
     for name, tensor in wanted.state_dict().items():
         assert torch.equal(tensor, found.state_dict()[name]), name
     losses = [json.loads(line)["loss"] for line in (killed / "log.jsonl").read_text().splitlines()]
     assert len(losses) == 3
     assert losses[-1] < losses[0]
+    assert (killed / "curve.png").stat().st_size > 5_000
     with pytest.raises(SystemExit, match="made by another recipe"):
-        recipe_module.train(recipe_module.Recipe(passes=4, batch=32), data, killed)
+        loop.train(digits.task(recipe, data), digits.DigitsRecipe(passes=4, batch=32), killed)
+
+
+def test_digits_from_start_to_card(digits, files, tmp_path, monkeypatch):
+    data = tmp_path / "mnist"
+    data.mkdir()
+    for name, content in files.items():
+        (data / name).write_bytes(content)
+    monkeypatch.setattr(
+        digits.cifar, "load", lambda split: digits.cifar.Pictures(np.zeros((20, 32, 32, 3), np.uint8), [], "")
+    )
+    recipes = [digits.DigitsRecipe(seed=seed, passes=1, batch=32) for seed in (1, 2)]
+    models = {r.seed: digits.train_seed(r, data, tmp_path / str(r.seed), 0, 1) for r in recipes}
+    assert models[1].network == lenet_fast.networks()["lenet5-1998"]
+    digits.release(models, recipes[0], data, tmp_path / "out")
+    released = lenet_fast.load(tmp_path / "out" / "digits.safetensors")
+    page = (tmp_path / "out" / "digits.md").read_text()
+    assert released.calibration.images == 100
+    assert released.card["test accuracy"] in page
+    for heading in ("Per class", "Rejection and calibration", "Images that are no digits", "Beyond MNIST"):
+        assert f"## {heading}" in page
+    checksum = hashlib.sha256((tmp_path / "out" / "digits.safetensors").read_bytes()).hexdigest()
+    assert (tmp_path / "out" / "checksums.txt").read_text() == f"{checksum}  digits.safetensors\n"
+
+
+def test_a_network_that_disagrees_is_not_written(digits):
+    import card
+    import torch
+
+    model = lenet_fast.pretrained("digits")
+    images = lenet_fast.sample_digits()
+    other = digits.LeNet5(torch.from_numpy(lenet_fast.rbf_codes())).eval()
+    with pytest.raises(SystemExit, match="PyTorch and lenet_fast disagree by .*; nothing was written"):
+        card.check_agreement(other, model, images, digits.as_input(images))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_cifar10_from_start_to_card(pictures, tmp_path, monkeypatch, activation):
+    for name in ("torch", "tqdm", "matplotlib"):
+        pytest.importorskip(name, reason=f"{name} is not installed (pip install '.[training]')")
+    import cifar
+    import cifar10
+
+    (tmp_path / cifar.ARCHIVE).write_bytes(pictures)
+    monkeypatch.setattr(cifar10, "VALIDATION", 50)
+    arguments = f"cifar10.py {activation} --passes 1 --data {tmp_path} --work {tmp_path} --out {tmp_path}"
+    monkeypatch.setattr(sys, "argv", arguments.split())
+    cifar10.main()
+    released = lenet_fast.load(tmp_path / f"{cifar10.NAMES[activation]}.safetensors")
+    name, pooling = {"tanh": ("lenet5-tanh-average", "average"), "relu": ("lenet5-relu-max", "max")}[activation]
+    assert released.network.layers == lenet_fast.networks()[name].layers
+    assert released.network.layers[1].pooling == pooling
+    assert sum(figures.trainable for figures in released.network.figures) == 62_006
+    assert released.classes_.tolist() == list(cifar.CLASSES)
+    assert "150 training" not in released.card["data"]
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras's own
+def test_keras_recipe_killed_and_resumed(pictures, tmp_path, monkeypatch):
+    for name in ("keras", "torch", "matplotlib", "h5py"):
+        pytest.importorskip(name, reason=f"{name} is not installed (pip install '.[frameworks]')")
+    import cifar
+    import cifar10
+    import cifar10_keras
+
+    (tmp_path / cifar.ARCHIVE).write_bytes(pictures)
+    monkeypatch.setattr(cifar10, "VALIDATION", 50)
+    recipe = cifar10.PicturesRecipe(passes=2, batch=32)
+    known, held, _ = cifar10.prepared(tmp_path)
+
+    def kill(self, number, save=cifar10_keras.Distorted.start):
+        save(self, number)
+        if number == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cifar10_keras.Distorted, "start", kill)
+        with pytest.raises(KeyboardInterrupt):
+            cifar10_keras.train(recipe, known, held, tmp_path / "work")
+    trained = cifar10_keras.train(recipe, known, held, tmp_path / "work")
+    log = [json.loads(line) for line in (tmp_path / "work" / "log.jsonl").read_text().splitlines()]
+    assert [line["pass"] for line in log] == [1, 2]
+    model = cifar10_keras.to_engine(trained, held, tmp_path / "trained.keras")
+    assert model.network == lenet_fast.networks()["lenet5-tanh-average"]
+    with pytest.raises(SystemExit, match="made by another recipe"):
+        cifar10_keras.train(cifar10.PicturesRecipe(passes=3), known, held, tmp_path / "work")
+
+
+def test_distortions_keep_what_they_should():
+    torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[training]')")
+    from distortions import affine_and_elastic, flip_and_shift
+
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(8, 1, 32, 32, generator=random)
+    none = dict.fromkeys(("rotation", "scaling", "shear", "shift", "elastic"), 0.0)
+    same = affine_and_elastic(images, random, background=-0.1, **none)
+    assert torch.allclose(same, images, atol=1e-5)
+    far = affine_and_elastic(images, random, background=-0.1, **none | {"shift": 200.0})
+    assert (far == -0.1).any()
+    turned = affine_and_elastic(images, random, background=-0.1, **none | {"rotation": 30.0})
+    assert not torch.allclose(turned, images, atol=0.1)
+    moved = flip_and_shift(images, random, shift=4)
+    assert moved.shape == images.shape
+    column = torch.arange(32.0).expand(64, 1, 32, 32)
+    middles = flip_and_shift(column, random, shift=4)[:, 0, 16, 16]
+    assert 11 <= middles.min() <= middles.max() <= 20
+    assert len(middles.unique()) > 5
+
+
+def test_altered_copies_are_the_same_every_time():
+    for name in ("torch", "sklearn"):
+        pytest.importorskip(name, reason=f"{name} is not installed (pip install '.[training]')")
+    import robustness
+
+    digits = lenet_fast.sample_digits()
+    once, again = robustness.copies(digits), robustness.copies(digits)
+    for name, images in once.items():
+        assert images.shape == digits.shape
+        assert images.dtype == np.uint8
+        assert (images == again[name]).all()
+        assert (images != digits).any()
+    assert (once["inverted"] == 255 - digits).all()
+
+
+def test_what_is_reported_is_not_trained_on():
+    for name in ("matplotlib", "PIL"):
+        pytest.importorskip(name, reason=f"{name} is not installed (pip install '.[training]')")
+    import rubbish
+
+    assert not set(rubbish.TRAINING_FACES) & set(rubbish.REPORTED_FACES)
+    trained = {image.tobytes() for image in rubbish.for_training(lenet_fast.sample_digits(), 1)}
+    for name, images in rubbish.for_reporting(np.zeros((1, 32, 32, 3), np.uint8)).items():
+        if name not in ("blank, every grey", "photographs in grey"):  # even greys are few, and both sets have some
+            assert not trained & {image.tobytes() for image in images}, name

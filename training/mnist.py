@@ -7,13 +7,11 @@ mirrors compress the same four files differently, so the wrapped bytes say nothi
 from __future__ import annotations
 
 import hashlib
-import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from download import cache, download
 from lenet_fast.idx import decompressed, parse_idx
 from numpy.typing import NDArray
 
@@ -39,19 +37,12 @@ class Digits(NamedTuple):
     labels: NDArray[np.uint8]
 
 
-def default_directory() -> Path:
-    """`$LENET_FAST_DATA/mnist` where that variable is set, else a folder in the user's cache."""
-    if root := os.environ.get("LENET_FAST_DATA"):
-        return Path(root) / "mnist"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lenet_fast" / "mnist"
-
-
 def load(split: str, directory: Path | None = None, mirrors: tuple[str, ...] = MIRRORS) -> Digits:
     """Return the `train` (60,000) or `t10k` (10,000) split, downloading what `directory` lacks.
 
     Raises ValueError if a file that is already there has another content, OSError if no mirror gives the right one.
     """
-    directory = directory or default_directory()
+    directory = directory or cache("mnist")
     images, labels = (
         parse_idx(_content(directory, f"{split}-{kind}-ubyte", mirrors), kind)
         for kind in ("images-idx3", "labels-idx1")
@@ -71,34 +62,14 @@ def _content(directory: Path, name: str, mirrors: tuple[str, ...]) -> bytes:
 
 
 def _download(directory: Path, name: str, mirrors: tuple[str, ...]) -> bytes:
-    failures = []
-    for mirror in mirrors:
-        url = f"{mirror}{name}.gz"
-        try:
-            with urllib.request.urlopen(url, timeout=30) as response:
-                wrapped = response.read(_MAX_DOWNLOAD)
-            content = decompressed(wrapped, url)
-        except (OSError, ValueError) as error:
-            failures.append(f"{url}: {error}")
-            continue
-        if not _is(name, content):
-            failures.append(f"{url}: wrong checksum")
-            continue
-        _write_whole(directory / f"{name}.gz", wrapped)
-        return content
-    raise OSError(
-        f"MNIST's {name} could not be downloaded ({'; '.join(failures)}); "
-        f"fetch the four files elsewhere and pass --data with their folder"
-    )
+    urls = [f"{mirror}{name}.gz" for mirror in mirrors]
+
+    def is_right(wrapped: bytes) -> bool:
+        return _is(name, decompressed(wrapped, "the file"))
+
+    wrapped = download(directory / f"{name}.gz", urls, is_right, _MAX_DOWNLOAD, f"MNIST's {name}")
+    return decompressed(wrapped, name)
 
 
 def _is(name: str, content: bytes) -> bool:
     return hashlib.sha256(content).hexdigest() == SHA256[name]
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that an interrupted run leaves no half file behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_bytes(data)
-    partial.replace(path)

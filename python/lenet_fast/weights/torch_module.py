@@ -39,7 +39,7 @@ def read_module(module: Any, example: Any = None) -> tuple[Source, Any]:
         )
     still = copy.deepcopy(module).eval().cpu()
     still = still.float() if any(p.dtype in (torch.float16, torch.bfloat16) for p in still.parameters()) else still
-    example = _example(still) if example is None else torch.as_tensor(example).cpu()
+    example = _example(still) if example is None else torch.as_tensor(example).cpu()[:1]
     try:
         exported = torch.export.export(still, (example,))
     except Exception as error:  # whatever a module's own code and the tracer raise
@@ -60,7 +60,12 @@ def _example(module: Any) -> Any:
 
     first = next((m for m in module.modules() if isinstance(m, torch.nn.Conv2d)), None)
     if first is None:
-        refuse(type(module).__name__, "at least one 5x5 convolution", "none", "it is not of the LeNet family")
+        refuse(
+            type(module).__name__,
+            "at least one 5x5 convolution",
+            "no nn.Conv2d",
+            "if it convolves with functions, pass example=, one image of the right size",
+        )
     fitting = []
     for side in (28, 32):
         image = torch.zeros(1, first.in_channels, side, side, dtype=first.weight.dtype)
