@@ -186,10 +186,11 @@ def test_a_killed_run_resumes_to_the_same_weights(digits, files, tmp_path, monke
     import loop
     import torch
 
-    recipe = digits.DigitsRecipe(passes=3, batch=32)
+    recipe = digits.DigitsRecipe(passes=3, lessons=1, batch=32)
     data = small_mnist(files)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    wanted = loop.train(digits.task(recipe, data), recipe, whole)
+    teacher = digits.train_teacher(recipe, data, tmp_path / "teacher")
+    wanted = digits.train_network(recipe, data, teacher, whole, 0)
 
     def kill(path, parts, recipe, passes, save=loop._save):
         save(path, parts, recipe, passes)
@@ -198,8 +199,8 @@ def test_a_killed_run_resumes_to_the_same_weights(digits, files, tmp_path, monke
 
     monkeypatch.setattr(loop, "_save", kill)
     with pytest.raises(KeyboardInterrupt):
-        loop.train(digits.task(recipe, data), recipe, killed)
-    found = loop.train(digits.task(recipe, data), recipe, killed)
+        digits.train_network(recipe, data, teacher, killed, 0)
+    found = digits.train_network(recipe, data, teacher, killed, 0)
     for name, tensor in wanted.state_dict().items():
         assert torch.equal(tensor, found.state_dict()[name]), name
     losses = [json.loads(line)["loss"] for line in (killed / "log.jsonl").read_text().splitlines()]
@@ -207,7 +208,24 @@ def test_a_killed_run_resumes_to_the_same_weights(digits, files, tmp_path, monke
     assert losses[-1] < losses[0]
     assert (killed / "curve.png").stat().st_size > 5_000
     with pytest.raises(SystemExit, match="made by another recipe"):
-        loop.train(digits.task(recipe, data), digits.DigitsRecipe(passes=4, batch=32), killed)
+        digits.train_network(digits.DigitsRecipe(passes=4, lessons=1, batch=32), data, teacher, killed, 0)
+
+
+def test_the_criterion_is_equation_9(digits):
+    import torch
+    from lenet5_1998 import RUBBISH, map_criterion
+
+    random = torch.Generator().manual_seed(0)
+    y, labels = torch.rand(6, 10, generator=random) * 5, torch.tensor([0, 3, 9, 1, 1, 7])
+    for j in (0.1, 1.0, 10.0):
+        competitive = torch.log(torch.exp(torch.tensor(-j)) + torch.exp(-y).sum(1))
+        wanted = (y[torch.arange(6), labels] + competitive).mean()
+        assert torch.isclose(map_criterion(y, labels, rubbish=j), wanted)
+        none = torch.full((6,), RUBBISH)
+        assert torch.isclose(map_criterion(y, none, rubbish=j), (j + competitive).mean())
+    certain = torch.nn.functional.one_hot(labels, 11) * 100.0
+    taught = map_criterion(y, torch.zeros(6, dtype=torch.int64), certain, share=1.0, rubbish=10.0)
+    assert torch.isclose(taught, map_criterion(y, labels, rubbish=10.0))
 
 
 def test_digits_from_start_to_card(digits, files, tmp_path, monkeypatch):
@@ -218,8 +236,8 @@ def test_digits_from_start_to_card(digits, files, tmp_path, monkeypatch):
     monkeypatch.setattr(
         digits.cifar, "load", lambda split: digits.cifar.Pictures(np.zeros((20, 32, 32, 3), np.uint8), [], "")
     )
-    recipes = [digits.DigitsRecipe(seed=seed, passes=1, batch=32) for seed in (1, 2)]
-    models = {r.seed: digits.train_seed(r, data, tmp_path / str(r.seed), 0, 1) for r in recipes}
+    recipes = [digits.DigitsRecipe(seed=seed, passes=1, lessons=1, batch=32) for seed in (1, 2)]
+    models = {recipe.seed: digits.train_seed(recipe, data, tmp_path, 0, 1) for recipe in recipes}
     assert models[1].network == lenet_fast.networks()["lenet5-1998"]
     digits.release(models, recipes[0], data, tmp_path / "out")
     released = lenet_fast.load(tmp_path / "out" / "digits.safetensors")
@@ -252,7 +270,7 @@ def test_cifar10_from_start_to_card(pictures, tmp_path, monkeypatch, activation)
 
     (tmp_path / cifar.ARCHIVE).write_bytes(pictures)
     monkeypatch.setattr(cifar10, "VALIDATION", 50)
-    arguments = f"cifar10.py {activation} --passes 1 --data {tmp_path} --work {tmp_path} --out {tmp_path}"
+    arguments = f"cifar10.py {activation} --passes 1 --lessons 1 --data {tmp_path} --work {tmp_path} --out {tmp_path}"
     monkeypatch.setattr(sys, "argv", arguments.split())
     cifar10.main()
     released = lenet_fast.load(tmp_path / f"{cifar10.NAMES[activation]}.safetensors")

@@ -5,8 +5,9 @@
     python training/cifar10.py relu --out python/lenet_fast/pretrained     # cifar10-relu
 
 Pictures are mirrored and shifted at random; AdamW, one learning-rate cycle, batch normalisation and averaged weights as
-in the recipe for digits. So small a network never learns its training pictures by heart, so there is nothing else to
-hold it back. The last 5,000 training pictures, in a fixed random order, are kept aside to calibrate; the test pictures
+in the recipe for digits. So small a network never learns its training pictures by heart: nothing is done to hold it
+back, but a larger network, trained first on the same pictures, tells it how likely it finds each class (teacher.py).
+The last 5,000 training pictures, in a fixed random order, are kept aside to calibrate; the test pictures
 are looked at once, at the end. A killed run goes on from its last whole pass.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 import card
 import cifar
 import lenet_fast
+import loop
 import numpy as np
 import torch
 from card import Labelled
@@ -27,6 +29,7 @@ from distortions import flip_and_shift
 from lenet5_62006 import Activation, LeNet5
 from loop import Recipe, Task, train
 from numpy.typing import NDArray
+from teacher import Teacher, taught
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -57,6 +60,15 @@ class PicturesRecipe(Recipe):
     shift: int = 4  # pixels, at most
 
 
+@dataclass(frozen=True)
+class TaughtRecipe(PicturesRecipe):
+    """And of what the teacher adds; `lessons` are its own passes."""
+
+    lessons: int = 30
+    hints: float = 0.9  # share of the criterion
+    temperature: float = 3.0
+
+
 def prepared(directory: Path | None) -> tuple[Labelled, Labelled, str]:
     """Pictures to train on and those kept aside, (n, 32, 32, 3) uint8 in a fixed random order; what they are."""
     pictures = cifar.load("train", directory)
@@ -79,18 +91,38 @@ def as_input(images: NDArray[np.uint8], preprocess: lenet_fast.Preprocess) -> Te
     return unit * scale + shift
 
 
-def task(activation: Activation, recipe: PicturesRecipe, known: Labelled, held: Labelled) -> Task:
+def teacher_task(recipe: PicturesRecipe, known: Labelled, held: Labelled) -> Task:
+    """The teacher, and what it is trained on."""
+    torch.manual_seed(recipe.seed)
+    return _task(
+        Teacher(3, 10), recipe, known, held, lambda logits, labels, _: functional.cross_entropy(logits, labels)
+    )
+
+
+def task(activation: Activation, recipe: TaughtRecipe, teacher: nn.Module, known: Labelled, held: Labelled) -> Task:
     """The network of this seed, and what it is trained on."""
     torch.manual_seed(recipe.seed)
+
+    def criterion(logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            hints = teacher(images)
+        return taught(logits, labels, hints, share=recipe.hints, temperature=recipe.temperature)
+
+    return _task(LeNet5(activation), recipe, known, held, criterion)
+
+
+def _task(
+    network: nn.Module, recipe: PicturesRecipe, known: Labelled, held: Labelled, criterion: loop.Criterion
+) -> Task:
     preprocess = scaling(known.images)
     return Task(
-        network=LeNet5(activation),
+        network=network,
         images=as_input(known.images, preprocess),
         labels=torch.from_numpy(known.labels.astype(np.int64)),
         held_images=as_input(held.images, preprocess),
         held_labels=torch.from_numpy(held.labels.astype(np.int64)),
         distorted=partial(flip_and_shift, shift=recipe.shift),
-        criterion=lambda logits, labels, images: functional.cross_entropy(logits, labels),
+        criterion=criterion,
         answers=lambda logits: logits.argmax(1),
     )
 
@@ -137,16 +169,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("activation", choices=list(NAMES), help="tanh (average pooling) or relu (max pooling)")
     parser.add_argument("--data", type=Path, help="folder with CIFAR-10 (default: LENET_FAST_DATA, or a download)")
-    parser.add_argument("--work", type=Path, help="folder for checkpoint and log (default: training/runs/NAME)")
+    parser.add_argument("--work", type=Path, default=Path("training/runs"), help="folder for checkpoints and logs")
     parser.add_argument("--out", type=Path, required=True, help="folder for model, card and checksum")
-    parser.add_argument("--passes", type=int, default=PicturesRecipe.passes, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=PicturesRecipe.seed, help="default: %(default)s")
+    parser.add_argument("--passes", type=int, default=TaughtRecipe.passes, help="default: %(default)s")
+    parser.add_argument("--lessons", type=int, default=TaughtRecipe.lessons, help="passes of the teacher (%(default)s)")
+    parser.add_argument("--seed", type=int, default=TaughtRecipe.seed, help="default: %(default)s")
     arguments = parser.parse_args()
 
-    recipe = PicturesRecipe(seed=arguments.seed, passes=arguments.passes)
-    work = arguments.work or Path("training/runs") / NAMES[arguments.activation]
+    recipe = TaughtRecipe(seed=arguments.seed, passes=arguments.passes, lessons=arguments.lessons)
+    name = NAMES[arguments.activation]
     known, held, _ = prepared(arguments.data)
-    network = train(task(arguments.activation, recipe, known, held), recipe, work, title=NAMES[arguments.activation])
+    lessons = PicturesRecipe(passes=recipe.lessons)
+    teacher = train(teacher_task(lessons, known, held), lessons, arguments.work / "teacher", title="teacher")
+    network = train(task(arguments.activation, recipe, teacher, known, held), recipe, arguments.work / name, title=name)
     model = to_engine(network, arguments.activation, scaling(known.images), held)
     release(model, arguments.activation, recipe, arguments.data, arguments.out)
 

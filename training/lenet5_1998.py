@@ -111,11 +111,16 @@ class LeNet5(nn.Module):
         return self.output(squash(self.F6(x.flatten(1))))
 
 
-def map_logits(distances: Tensor, rubbish: float = 1.0) -> Tensor:
-    """Negated distances, and behind them that of the rubbish class, which is constant; (n, 10) -> (n, 11)."""
-    return torch.cat([-distances, distances.new_full((len(distances), 1), -rubbish)], 1)
+def map_criterion(
+    distances: Tensor, labels: Tensor, hints: Tensor | None = None, *, share: float = 0.0, rubbish: float = 1.0
+) -> Tensor:
+    """Maximum a posteriori criterion (equation 9), batch mean; the label of an image that is no digit is RUBBISH.
 
-
-def map_criterion(distances: Tensor, labels: Tensor, rubbish: float = 1.0) -> Tensor:
-    """Maximum a posteriori criterion (equation 9), batch mean; the label of an image that is no digit is RUBBISH."""
-    return functional.cross_entropy(map_logits(distances, rubbish), labels)
+    It is the cross-entropy of the negated distances, and of the rubbish class with its constant. With `hints`, logits
+    of the eleven classes by somebody who knows better, this share of it is taken to their probabilities instead.
+    """
+    logits = torch.cat([-distances, distances.new_full((len(distances), 1), -rubbish)], 1)
+    criterion = functional.cross_entropy(logits, labels)
+    if hints is None:
+        return criterion
+    return (1 - share) * criterion + share * functional.cross_entropy(logits, torch.softmax(hints, 1))

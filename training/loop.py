@@ -21,6 +21,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+#: Outputs, labels and the images that they are for -> what is to be made small, batch mean.
+Criterion = Callable[[Tensor, Tensor, Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -45,7 +48,7 @@ class Task:
     held_images: Tensor
     held_labels: Tensor
     distorted: Callable[[Tensor, torch.Generator], Tensor]
-    criterion: Callable[[Tensor, Tensor, Tensor], Tensor]  # of outputs, labels and the images they are for
+    criterion: Criterion
     answers: Callable[[Tensor], Tensor]  # outputs -> labels
 
 

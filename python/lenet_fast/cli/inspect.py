@@ -6,7 +6,7 @@ import argparse
 
 from ..pretrained import pretrained
 from ..weights import read_model
-from .source import add_options, wishes_of
+from .source import add_options, is_bundled, wishes_of
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,23 +15,30 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "inspect",
         help="show the layers of a model, its preprocessing, and where each tensor came from",
         description="Show the layers of a model with parameter and connection counts, what it does to pixels, the "
-        "source "
-        "name of every tensor, and its card.",
+        "source name of every tensor, its calibration and its card.",
     )
-    parser.add_argument("file", nargs="?", metavar="FILE", help="a model file (default: the bundled digits model)")
+    parser.add_argument(
+        "file",
+        nargs="?",
+        default="digits",
+        metavar="FILE",
+        help=f"a model file, or a bundled model: {', '.join(pretrained())} (default: %(default)s)",
+    )
     add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the table, the source names, then the model's card."""
-    if not options.file:
-        model, origin = pretrained("digits"), {}
+    if is_bundled(options.file):
+        model, origin = pretrained(options.file), {}
     else:
         imported = read_model(options.file, wishes_of(options))
         model, origin = imported.model, dict(imported.sources)
         print(f"{options.file}: {imported.format}\n")
     print(model.summary())
+    if model.calibration:
+        print(f"\n{model.calibration}")
     for facts in (origin, dict(model.card)):
         if facts:
             print()

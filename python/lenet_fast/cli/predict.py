@@ -16,6 +16,7 @@ from ..idx import looks_like_idx, parse_idx
 from ..model import Model
 from ..pretrained import pretrained
 from ..weights import load
+from .source import is_bundled
 
 _NPY = b"\x93NUMPY"
 _MAX_BYTES = 1 << 30
@@ -38,7 +39,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--labels", metavar="FILE", help="the right labels, IDX or .npy, one per image: prints the accuracy"
     )
-    parser.add_argument("--model", metavar="FILE", help="a model file (default: the bundled digits model)")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        default="digits",
+        help=f"a model file, or a bundled model: {', '.join(pretrained())} (default: %(default)s)",
+    )
     parser.add_argument(
         "--reject",
         action="store_true",
@@ -58,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("predict: wanted --labels with image files, found it with --samples")
     if options.samples and options.reject:
         raise ValueError("predict: wanted --reject with image files, found it with --samples")
-    model = load(options.model) if options.model else pretrained("digits")
+    model = pretrained(options.model) if is_bundled(options.model) else load(options.model)
     if options.samples:
         _show_samples(model)
         return

@@ -1,11 +1,13 @@
-"""Options of the commands that read other trainers' files: what the file itself may not say."""
+"""Which model a command means: the name of a bundled one, or a file and what the file itself may not say."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from ..networks import TEMPLATES
+from ..pretrained import pretrained
 from ..weights.build import Wishes
 from ..weights.mapping import Answers
 
@@ -33,6 +35,11 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
     variations = {key: value for key, value in given.items() if value is not None}
     answers = Answers(options.flatten, options.coefficients, options.compact)
     return Wishes(options.network, options.preprocess, variations, answers)
+
+
+def is_bundled(name: str) -> bool:
+    """Whether this is the name of a bundled model, and of no file here."""
+    return name in pretrained() and not Path(name).exists()
 
 
 def _padding(text: str) -> tuple[int, int]:
