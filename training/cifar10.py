@@ -29,7 +29,7 @@ from distortions import flip_and_shift
 from lenet5_62006 import Activation, LeNet5
 from loop import Recipe, Task, train
 from numpy.typing import NDArray
-from teacher import Teacher, taught
+from teacher import Teacher, answering, taught
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -99,14 +99,14 @@ def teacher_task(recipe: PicturesRecipe, known: Labelled, held: Labelled) -> Tas
     )
 
 
-def task(activation: Activation, recipe: TaughtRecipe, teacher: nn.Module, known: Labelled, held: Labelled) -> Task:
+def task(activation: Activation, recipe: TaughtRecipe, teacher: Teacher, known: Labelled, held: Labelled) -> Task:
     """The network of this seed, and what it is trained on."""
     torch.manual_seed(recipe.seed)
 
+    answer = answering(teacher)
+
     def criterion(logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
-        with torch.no_grad():
-            hints = teacher(images)
-        return taught(logits, labels, hints, share=recipe.hints, temperature=recipe.temperature)
+        return taught(logits, labels, answer(images), share=recipe.hints, temperature=recipe.temperature)
 
     return _task(LeNet5(activation), recipe, known, held, criterion)
 

@@ -38,7 +38,7 @@ from lenet5_1998 import RUBBISH, LeNet5, map_criterion
 from lenet_fast.codes import rbf_codes
 from loop import Recipe, Task, train
 from numpy.typing import NDArray
-from teacher import Teacher
+from teacher import Teacher, answering
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -73,7 +73,7 @@ def as_input(images: NDArray[np.uint8]) -> Tensor:
     return BACKGROUND + (INK - BACKGROUND) * unit
 
 
-def train_teacher(recipe: DigitsRecipe, digits: mnist.Digits, work: Path) -> nn.Module:
+def train_teacher(recipe: DigitsRecipe, digits: mnist.Digits, work: Path) -> Teacher:
     """Train the teacher, which knows rubbish as an eleventh class, or bring it back from `work`."""
     lessons = replace(recipe, seed=0, passes=recipe.lessons)
     torch.manual_seed(lessons.seed)
@@ -84,14 +84,13 @@ def train_teacher(recipe: DigitsRecipe, digits: mnist.Digits, work: Path) -> nn.
     return train(_task(Teacher(1, 11), lessons, digits, criterion, _likeliest), lessons, work, title="teacher")
 
 
-def train_network(recipe: DigitsRecipe, digits: mnist.Digits, teacher: nn.Module, work: Path, line: int) -> nn.Module:
+def train_network(recipe: DigitsRecipe, digits: mnist.Digits, teacher: Teacher, work: Path, line: int) -> nn.Module:
     """Train the network of 1998 from this seed, or bring it back from `work`."""
     torch.manual_seed(recipe.seed)
+    answer = answering(teacher)
 
     def criterion(distances: Tensor, labels: Tensor, images: Tensor) -> Tensor:
-        with torch.no_grad():
-            hints = teacher(images)
-        return map_criterion(distances, labels, hints, share=recipe.hints, rubbish=recipe.rubbish)
+        return map_criterion(distances, labels, answer(images), share=recipe.hints, rubbish=recipe.rubbish)
 
     network = LeNet5(torch.from_numpy(rbf_codes()))
     return train(_task(network, recipe, digits, criterion, _nearest), recipe, work, title=work.name, line=line)
