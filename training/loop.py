@@ -162,5 +162,7 @@ def draw_curve(work: Path) -> None:
         right.set_yscale("log")
     right.legend(frameon=False)
     for axes in (left, right):
+        for pick in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            pick(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "125" else "")
         axes.grid(which="both", linewidth=0.4, alpha=0.5)
     figure.savefig(work / "curve.png", dpi=120)
