@@ -141,7 +141,13 @@ def test_temperature_is_the_likeliest(random):
     assert best_temperature(-logits, labels, "rbf") == found
 
 
-def test_temperature_without_an_error_stays_a_number():
+def test_temperature_stays_where_no_image_is_wrong(trial):
+    images, _ = trial
+    model = logits_model(3, Calibration(temperature=3.0))
+    assert model.calibrate(images, model.predict(images)).calibration.temperature == 3
+
+
+def test_temperature_stays_a_number():
     logits = np.float32([[1, 0], [0, 2]])
     assert best_temperature(logits, np.array([0, 1]), "softmax") == pytest.approx(0.01)
     assert best_temperature(logits, np.array([1, 0]), "softmax") == pytest.approx(1000)
@@ -253,26 +259,44 @@ def test_other_bad_arguments():
         model.replace(calibration=3)
     with pytest.raises(ValueError, match="wanted no distance, since the network's head is softmax"):
         model.replace(calibration=Calibration(distance=1.0))
-    with pytest.raises(ValueError, match="probabilities: wanted"):
-        expected_calibration_error([0.1, 0.9], [0, 1])
-    with pytest.raises(ValueError, match="bins: wanted"):
+    with pytest.raises(TypeError, match="reject: wanted True or False, found 'no'"):
+        model.predict(TEN, reject="no")
+    for probabilities, words in (
+        ([0.1, 0.9], r"wanted shape \(n, classes\), found \(2,\)"),
+        ([[0.1, 1.9]], "wanted numbers from 0 to 1, found 0.1 to 1.9; predict_proba gives them"),
+        ([[np.nan, 0.9]], "wanted numbers from 0 to 1, found nan to nan"),
+    ):
+        with pytest.raises(ValueError, match=f"probabilities: {words}"):
+            expected_calibration_error(probabilities, [0])
+    with pytest.raises(TypeError, match="probabilities: wanted real numbers"):
+        expected_calibration_error([["a", "b"]], [0])
+    with pytest.raises(ValueError, match="bins: wanted at least 1, found 0"):
         expected_calibration_error([[0.1, 0.9]], [0], bins=0)
+    assert expected_calibration_error([[0.0, 1.0]], [1], bins=np.int64(3)) == 0
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"temperature": 0.0}, "temperature: wanted a number above 0"),
-        ({"temperature": float("nan")}, "temperature: wanted a finite number"),
-        ({"temperature": 1e-60}, "temperature: wanted a number above 0"),
-        ({"margin": float("inf")}, "margin: wanted a finite number"),
-        ({"distance": "far"}, "distance: wanted a finite number"),
+        ({"temperature": 0.0}, "temperature: wanted a finite number above 0"),
+        ({"temperature": float("nan")}, "temperature: wanted a finite number above 0, found nan"),
+        ({"temperature": 1e-60}, "temperature: wanted a finite number above 0"),
+        ({"margin": float("inf")}, "margin: wanted a finite number of at least 0, found inf"),
+        ({"margin": -1.0}, "margin: wanted a finite number of at least 0, found -1.0"),
+        ({"distance": "far"}, "distance: wanted a number, found 'far'"),
+        ({"temperature": True}, "temperature: wanted a number, found True"),
+        ({"temperature": None}, "temperature: wanted a number, found None"),
         ({"images": 10, "rejected": 11}, "wanted counts"),
         ({"images": 10, "rejected": 5, "errors": 6}, "wanted counts"),
         ({"images": 1.5}, "wanted counts"),
     ],
 )
 def test_a_calibration_checks_itself(fields, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((TypeError, ValueError), match=words):
         Calibration(**fields)
-    assert Calibration(**asdict(Calibration(margin=0.5))).margin == 0.5
+
+
+def test_a_calibration_is_plain_numbers():
+    made = Calibration(np.float32(2), margin=np.float64(0.5), distance=3)
+    assert made == Calibration(**asdict(made))
+    assert [type(value) for value in (made.temperature, made.margin, made.distance)] == [float] * 3

@@ -35,6 +35,8 @@ def test_every_point_is_what_its_threshold_leaves(random, measure):
 
 
 def test_curve_of_bad_arguments():
+    with pytest.raises(TypeError, match="model: wanted a lenet_fast.Model, found 'digits'"):
+        rejection_curve("digits", DIGITS, LABELS)
     model = lenet_fast.pretrained("digits")
     with pytest.raises(ValueError, match="labels: wanted one per image"):
         rejection_curve(model, DIGITS, LABELS[:3])
@@ -54,6 +56,13 @@ def test_plot(tmp_path, random, ending):
     assert curve.get_ydata()[0] == pytest.approx(
         100 * (lenet_fast.pretrained("digits").predict(noisy(np.random.default_rng(0))) != LABELS).mean(), abs=100
     )
+
+
+def test_plot_of_no_model():
+    pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
+    for models in ({}, [lenet_fast.pretrained("digits")]):
+        with pytest.raises(TypeError, match="models: wanted a lenet_fast.Model, or a dictionary of them by name"):
+            plot_rejection(models, DIGITS, LABELS)
 
 
 def test_plot_without_the_paper(random):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ MEASURES: tuple[Measure, ...] = ("margin", "distance")
 Floats = NDArray[np.float32]
 Booleans = NDArray[np.bool_]
 
-#: Temperatures that are tried: where no image is wrong, the likeliest one is 0, which no probability can be made with.
+#: Temperatures that are tried.
 _TEMPERATURES = (1e-2, 1e3)
 _Z = 1.959964  # of a 95 % interval
 
@@ -49,12 +50,16 @@ class Calibration:
     errors: int = 0
 
     def __post_init__(self) -> None:
-        numbers = {"temperature": self.temperature, "margin": self.margin, "distance": self.distance}
-        for name, value in numbers.items():
-            if value is not None and not (isinstance(value, (int, float)) and math.isfinite(np.float32(value))):
-                raise ValueError(f"{name}: wanted a finite number, found {value!r}")
-        if not np.float32(self.temperature) > 0:
-            raise ValueError(f"temperature: wanted a number above 0, found {self.temperature}")
+        for name in ("temperature", *MEASURES):
+            value = getattr(self, name)
+            if value is None and name != "temperature":
+                continue
+            if not isinstance(value, (int, float, np.floating)) or isinstance(value, bool):
+                raise TypeError(f"{name}: wanted a number, found {value!r}")
+            if not (np.isfinite(np.float32(value)) and value >= 0 and (np.float32(value) > 0 or name in MEASURES)):
+                above = "of at least 0" if name in MEASURES else "above 0"
+                raise ValueError(f"{name}: wanted a finite number {above}, found {value}")
+            object.__setattr__(self, name, float(value))
         counts = (self.images, self.rejected, self.errors)
         if not all(isinstance(count, int) for count in counts) or not 0 <= self.errors <= self.images - self.rejected:
             raise ValueError(f"calibration: wanted counts of images, rejected and errors, found {counts}")
@@ -125,7 +130,7 @@ def fitted(
     accepted = found.accepts(scores, head)
     return replace(
         found,
-        temperature=best_temperature(scores, labels, head),
+        temperature=other.temperature if right.all() else best_temperature(scores, labels, head),
         images=len(scores),
         rejected=int((~accepted).sum()),
         errors=int((accepted & ~right).sum()),
@@ -201,7 +206,7 @@ def confidence(scores: Floats, head: str, measure: Measure) -> Floats:
 
 
 def best_temperature(scores: Floats, labels: NDArray[np.int64], head: str) -> float:
-    """The temperature at which these labels are likeliest.
+    """The temperature at which these labels are likeliest; there is none above 0 if every image is right.
 
     Their mean log-probability is concave in 1 / temperature, so bisecting its slope (the score expected of an image
     minus the score of its label) finds the one maximum.
@@ -267,12 +272,19 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, *, b
     >>> round(lenet_fast.expected_calibration_error([[0.9, 0.1], [0.7, 0.3]], [0, 1]), 2)
     0.4
     """
-    p = np.asarray(probabilities, np.float64)
-    if p.ndim != 2 or 0 in p.shape or not ((p >= 0) & (p <= 1 + 1e-5)).all():
-        raise ValueError(f"probabilities: wanted (n, classes) numbers from 0 to 1, found shape {p.shape} or others")
-    if not isinstance(bins, int) or bins < 1:
-        raise ValueError(f"bins: wanted a whole number of at least 1, found {bins!r}")
-    wanted = as_labels(labels, *p.shape)
+    given = np.asarray(probabilities)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"probabilities: wanted real numbers, found {given.dtype}")
+    if given.ndim != 2 or given.shape[1] == 0:
+        raise ValueError(f"probabilities: wanted shape (n, classes), found {given.shape}")
+    wanted = as_labels(labels, *given.shape)
+    p = given.astype(np.float64)
+    if not ((p >= 0) & (p <= 1 + 1e-5)).all():
+        raise ValueError(
+            f"probabilities: wanted numbers from 0 to 1, found {p.min():g} to {p.max():g}; predict_proba gives them"
+        )
+    if index(bins) < 1:
+        raise ValueError(f"bins: wanted at least 1, found {bins}")
     stated, right = p.max(1), p.argmax(1) == wanted
     place = np.clip(np.ceil(stated * bins).astype(int) - 1, 0, bins - 1)
     gap = np.bincount(place, stated - right, bins)
@@ -282,12 +294,12 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, *, b
 def as_labels(labels: ArrayLike, images: int, classes: int) -> NDArray[np.int64]:
     """Check the right classes of as many images."""
     array: NDArray[Any] = np.asarray(labels)
+    if images == 0:
+        raise ValueError("labels: wanted at least one image, found none")
     if array.dtype.kind not in "iu":
         raise TypeError(f"labels: wanted whole numbers, found {array.dtype}; a class is its index in classes_")
     if array.shape != (images,):
         raise ValueError(f"labels: wanted one per image, ({images},), found shape {array.shape}")
-    if images == 0:
-        raise ValueError("labels: wanted at least one image, found none")
     if array.min() < 0 or array.max() >= classes:
         raise ValueError(f"labels: wanted classes from 0 to {classes - 1}, found {array.min()} to {array.max()}")
     return array.astype(np.int64)

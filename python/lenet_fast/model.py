@@ -143,16 +143,18 @@ class Model:
         TypeError, ValueError
             If the images do not fit the network (see `lenet_fast.images.as_batch`), or the model has no threshold.
         """
+        if reject not in (False, True):
+            raise TypeError(f"reject: wanted True or False, found {reject!r}")
         if reject and not (self._calibration and self._calibration.rejects):
             raise ValueError(
                 "reject: wanted a model with a threshold, found one without; "
                 "model.calibrate(images, labels) returns one with it"
             )
-        if self._direct and (direct := self._direct.predict(images, out, reject)) is not None:
+        if self._direct and (direct := self._direct.predict(images, out, bool(reject))) is not None:
             return direct  # arrays of the usual shapes, without a detour
         batch = self._batch(images, check_finite)
         labels = _output(out, (len(batch),), np.int64, batch)
-        self._plan.run(batch, labels=labels, reject=reject)
+        self._plan.run(batch, labels=labels, reject=bool(reject))
         return labels
 
     def predict_proba(self, images: ArrayLike, *, rubbish: float | None = None, check_finite: bool = True) -> Floats:
@@ -240,7 +242,8 @@ class Model:
         Model
             `predict(images, reject=True)` gives -1 for images it rejects, `predict_proba` uses its temperature, and
             its `calibration` tells both, with the shares rejected and wrong and their 95 % intervals. Temperature and
-            thresholds are those that suit these images best, so other images reject and err a little more.
+            thresholds are those that suit these images best, so of others a few more are rejected or wrong. Where
+            every image gets its label, which says nothing of the temperature, it stays what it was.
 
         Raises
         ------

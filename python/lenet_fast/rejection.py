@@ -59,6 +59,8 @@ def rejection_curve(model: Model, images: ArrayLike, labels: ArrayLike, *, measu
     >>> float(curve.error[0])
     0.0
     """
+    if not isinstance(model, Model):
+        raise TypeError(f"model: wanted a lenet_fast.Model, found {model!r}")
     head = checked_measure(measure, model.network.head)
     scores = model.scores(images)
     wanted = as_labels(labels, *scores.shape)
@@ -98,6 +100,8 @@ def plot_rejection(
     from matplotlib.figure import Figure
 
     named = {"this model": models} if isinstance(models, Model) else models
+    if not isinstance(named, Mapping) or not named:
+        raise TypeError(f"models: wanted a lenet_fast.Model, or a dictionary of them by name, found {models!r}")
     curves = {name: rejection_curve(model, images, labels, measure=measure) for name, model in named.items()}
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     axes = figure.subplots()
