@@ -228,18 +228,18 @@ def test_the_criterion_is_equation_9(digits):
     assert torch.isclose(taught, map_criterion(y, labels, rubbish=10.0))
 
 
-def test_digits_from_start_to_card(digits, files, tmp_path, monkeypatch):
+def test_digits_from_start_to_card(digits, files, tmp_path):
     data = tmp_path / "mnist"
     data.mkdir()
     for name, content in files.items():
         (data / name).write_bytes(content)
-    monkeypatch.setattr(
-        digits.cifar, "load", lambda split: digits.cifar.Pictures(np.zeros((20, 32, 32, 3), np.uint8), [], "")
-    )
     recipes = [digits.DigitsRecipe(seed=seed, passes=1, lessons=1, batch=32) for seed in (1, 2)]
     models = {recipe.seed: digits.train_seed(recipe, data, tmp_path, 0, 1) for recipe in recipes}
     assert models[1].network == lenet_fast.networks()["lenet5-1998"]
-    digits.release(models, recipes[0], data, tmp_path / "out")
+    train, test = (mnist.load(split, data) for split in ("train", "t10k"))
+    held = digits.Labelled(train.images[-100:], train.labels[-100:])
+    pictures = np.zeros((20, 32, 32, 3), np.uint8)
+    digits.release(models, recipes[0], held, digits.Labelled(*test), pictures, tmp_path / "out")
     released = lenet_fast.load(tmp_path / "out" / "digits.safetensors")
     page = (tmp_path / "out" / "digits.md").read_text()
     assert released.calibration.images == 100

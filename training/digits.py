@@ -10,7 +10,8 @@ stochastic diagonal Levenberg-Marquardt method. Images that are no digits (rubbi
 larger network, trained first on the same images, says what else a distorted digit looks like (teacher.py).
 
 The last 5,000 training images are kept aside to choose between seeds and to calibrate; the test images are looked at
-once, at the end, and what every seed makes of them is reported. A killed run goes on from its last whole pass.
+once, at the end, and what every seed makes of them is reported, as is what the chosen one makes of CIFAR-10's test
+pictures in grey, which are downloaded too. A killed run goes on from its last whole pass.
 """
 
 from __future__ import annotations
@@ -172,20 +173,28 @@ def main() -> None:
     recipes = [DigitsRecipe(seed=seed, passes=arguments.passes, lessons=arguments.lessons) for seed in arguments.seeds]
     processors = len(os.sched_getaffinity(0))
     jobs = min(arguments.jobs or processors, len(recipes))
-    train_teacher(recipes[0], mnist.load("train", arguments.data), arguments.work / "teacher")
+    digits, test = mnist.load("train", arguments.data), Labelled(*mnist.load("t10k", arguments.data))
+    pictures = cifar.load("test").images  # all that is wanted at the end: what is missing is missed now
+    train_teacher(recipes[0], digits, arguments.work / "teacher")
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         running = [
             pool.submit(train_seed, recipe, arguments.data, arguments.work, line, processors // jobs)
             for line, recipe in enumerate(recipes)
         ]
         models = {recipe.seed: run.result() for recipe, run in zip(recipes, running, strict=True)}
-    release(models, recipes[0], arguments.data, arguments.out)
-
-
-def release(models: dict[int, lenet_fast.Model], recipe: DigitsRecipe, data: Path | None, out: Path) -> None:
-    """Choose a seed by validation, calibrate it, look at the test images once, and write model and card."""
-    digits, test = mnist.load("train", data), Labelled(*mnist.load("t10k", data))
     held = Labelled(*(part[-VALIDATION:] for part in digits))
+    release(models, recipes[0], held, test, pictures, arguments.out)
+
+
+def release(
+    models: dict[int, lenet_fast.Model],
+    recipe: DigitsRecipe,
+    held: Labelled,
+    test: Labelled,
+    pictures: NDArray[np.uint8],
+    out: Path,
+) -> None:
+    """Choose a seed by validation, calibrate it, look at the test images once, and write model and card."""
     chosen = min(models, key=lambda seed: card.validation_loss(models[seed], held))
     facts = {
         "network": "LeNet-5 as published in 1998: connection table, trainable subsampling, fixed RBF codes",
@@ -203,7 +212,7 @@ def release(models: dict[int, lenet_fast.Model], recipe: DigitsRecipe, data: Pat
     sections = [
         card.per_class(model, test),
         card.rejection(models[chosen], held, test, targets=(0.005, 0.002, 0.001)),
-        card.rubbish(models[chosen], held, test, rubbish.for_reporting(cifar.load("test").images)),
+        card.rubbish(models[chosen], held, test, rubbish.for_reporting(pictures)),
         robustness.report(model, test),
         WEAKNESSES,
     ]

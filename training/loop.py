@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
@@ -147,8 +148,6 @@ def _write_log(work: Path, entry: dict[str, float]) -> None:
 
 def draw_curve(work: Path) -> None:
     """Draw what log.jsonl tells: the loss, and the validation error of the last step's and of the averaged weights."""
-    from matplotlib.figure import Figure
-
     entries = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
     passes = [entry["pass"] for entry in entries]
     figure = Figure(figsize=(9, 3.6), layout="constrained")

@@ -10,6 +10,7 @@ import torch
 from card import Labelled, table
 from lenet_fast.calibration import share
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 from torch.nn import functional
 
 SEED = 1998
@@ -55,8 +56,6 @@ def _moved(
 
 def report(model: lenet_fast.Model, tested: Labelled) -> str:
     """A table of accuracies, as the images are and prepared with `lenet_fast.prepare_digits`."""
-    from sklearn.datasets import load_digits
-
     others = load_digits()
     prepared = lenet_fast.prepare_digits(others.images)
     rows = [("scikit-learn's 1,797 digits, 8x8", "", _right(model, prepared, others.target))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import lenet_fast
+import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -27,8 +28,6 @@ Images = NDArray[np.uint8]
 
 def letters(faces: tuple[str, ...]) -> Images:
     """Every letter in every face, prepared like a digit; (n, 28, 28) uint8. The typefaces come with Matplotlib."""
-    import matplotlib
-
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     drawn = []
     for face in faces:
