@@ -100,6 +100,8 @@ def test_both_measures_together(random):
     assert (found[found >= 0] != labels[found >= 0]).mean() <= 0.03
     again = both.calibrate(images, labels, measure="distance", target_rejection=both.calibration.rejected / 900)
     assert again.calibration.rejected <= both.calibration.rejected
+    with pytest.raises(ValueError, match="wanted at least the 0.1 that the threshold on the other measure rejects"):
+        far.calibrate(images, labels, target_rejection=0.05)
 
 
 def test_engine_and_python_reject_the_same(isa, random):
@@ -169,6 +171,14 @@ def test_probabilities_use_the_temperature(isa, random, temperature):
         assert np.allclose(warm.predict_proba(images, rubbish=0.3).sum(1), rubbish, rtol=2e-5)
 
 
+def test_other_weights_are_not_calibrated():
+    model = logits_model(3, Calibration(margin=1.0))
+    assert model.replace(classes=list("abc"), card={"data": "none"}).calibration == model.calibration
+    assert model.replace(preprocess=model.preprocess).calibration == model.calibration
+    assert model.replace(weights={name: 2 * w for name, w in model.weights.items()}).calibration is None
+    assert model.replace(preprocess=lenet_fast.Preprocess(2.0)).calibration is None
+
+
 def test_a_temperature_of_one_keeps_every_bit(random):
     images = as_images(random.random((37, 5)))
     plain, one = logits_model(5), logits_model(5, Calibration(temperature=1.0, margin=0.1))
@@ -200,6 +210,7 @@ def test_intervals():
     assert wilson_interval(10, 10)[1] == 1
     assert share(55, 10_000) == "0.55 % (55 of 10,000; 95 % interval 0.42 to 0.72 %)"
     counted = Calibration(2.0, margin=1.5, images=100, rejected=10, errors=9)
+    assert str(Calibration(2.0, margin=0.0)) == "temperature 2; rejected: never"
     assert counted.rejected_interval == wilson_interval(10, 100)
     assert counted.error_interval == wilson_interval(9, 90)
     assert str(counted).splitlines() == [
@@ -233,7 +244,7 @@ TEN = as_images(np.eye(10, 3))
         ((TEN, [3] * 10), ValueError, "labels: wanted classes from 0 to 2, found 3 to 3"),
         ((TEN, [-1] * 10), ValueError, "found -1 to -1"),
         ((TEN[:0], np.zeros(0, int)), ValueError, "at least one image, found none"),
-        ((TEN, [0] * 10, 1.0), ValueError, "target_error: wanted a share from 0 up to 1, such as 0.005, found 1.0"),
+        ((TEN, [0] * 10, 1.0), ValueError, "target_error: wanted a share of at least 0 and below 1, .* found 1.0"),
         ((TEN, [0] * 10, "1%"), TypeError, "target_error: wanted a share"),
         ((TEN, [2] + [1] * 9), ValueError, "target_error: wanted at most 0.005 .* found 0.6667 at best"),
     ],
@@ -270,19 +281,28 @@ def test_other_bad_arguments():
             expected_calibration_error(probabilities, [0])
     with pytest.raises(TypeError, match="probabilities: wanted real numbers"):
         expected_calibration_error([["a", "b"]], [0])
-    with pytest.raises(ValueError, match="bins: wanted at least 1, found 0"):
-        expected_calibration_error([[0.1, 0.9]], [0], bins=0)
+    with pytest.raises(ValueError, match="probabilities: wanted rows of one length"):
+        expected_calibration_error([[0.1, 0.9], [1.0]], [0, 1])
+    for bins in (0, 2.5, "3", 10**12):
+        with pytest.raises(ValueError, match="bins: wanted a whole number from 1 to 1,000,000, found"):
+            expected_calibration_error([[0.1, 0.9]], [0], bins=bins)
+    with pytest.raises(TypeError, match="rubbish: wanted a number, found 'a'"):
+        model.predict_proba(TEN, rubbish="a")
+    with pytest.raises(ValueError, match="wanted it or target_error, found both"):
+        model.calibrate(TEN, [0] * 10, 0.1, target_rejection=0.1)
+    with pytest.raises(TypeError, match="replace: wanted some of network, weights, .* found 'calibartion'"):
+        model.replace(calibartion=None)
     assert expected_calibration_error([[0.0, 1.0]], [1], bins=np.int64(3)) == 0
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"temperature": 0.0}, "temperature: wanted a finite number above 0"),
-        ({"temperature": float("nan")}, "temperature: wanted a finite number above 0, found nan"),
-        ({"temperature": 1e-60}, "temperature: wanted a finite number above 0"),
-        ({"margin": float("inf")}, "margin: wanted a finite number of at least 0, found inf"),
-        ({"margin": -1.0}, "margin: wanted a finite number of at least 0, found -1.0"),
+        ({"temperature": 0.0}, "temperature: wanted a finite float32 number above 0"),
+        ({"temperature": float("nan")}, "temperature: wanted a finite float32 number above 0, found nan"),
+        ({"temperature": 1e-60}, "temperature: wanted a finite float32 number above 0"),
+        ({"margin": float("inf")}, "margin: wanted a finite float32 number of at least 0, found inf"),
+        ({"margin": -1.0}, "margin: wanted a finite float32 number of at least 0, found -1.0"),
         ({"distance": "far"}, "distance: wanted a number, found 'far'"),
         ({"temperature": True}, "temperature: wanted a number, found True"),
         ({"temperature": None}, "temperature: wanted a number, found None"),

@@ -60,6 +60,11 @@ def test_plot(tmp_path, random, ending):
 
 def test_plot_of_no_model():
     pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
+    for path in ("plot", "plot.bmp", ".png"):
+        with pytest.raises(ValueError, match=r"path: wanted a name that ends in .png, .svg, .pdf, found"):
+            plot_rejection(lenet_fast.pretrained("digits"), DIGITS, LABELS, path)
+    with pytest.raises(FileNotFoundError, match="wanted a file in a folder that exists, found 'nowhere/plot.png'"):
+        plot_rejection(lenet_fast.pretrained("digits"), DIGITS, LABELS, "nowhere/plot.png")
     for models in ({}, [lenet_fast.pretrained("digits")]):
         with pytest.raises(TypeError, match="models: wanted a lenet_fast.Model, or a dictionary of them by name"):
             plot_rejection(models, DIGITS, LABELS)
@@ -68,4 +73,4 @@ def test_plot_of_no_model():
 def test_plot_without_the_paper(random):
     pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
     perfect = plot_rejection(lenet_fast.pretrained("digits"), DIGITS, LABELS, figure_10=False)
-    assert [text.get_text() for text in perfect.axes[0].get_legend().get_texts()] == ["this model"]
+    assert [text.get_text() for text in perfect.axes[0].get_legend().get_texts()] == ["this model, no errors"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from operator import index
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ Booleans = NDArray[np.bool_]
 
 #: Temperatures that are tried.
 _TEMPERATURES = (1e-2, 1e3)
+_MOST_BINS = 1_000_000
 _Z = 1.959964  # of a 95 % interval
 
 
@@ -56,9 +56,11 @@ class Calibration:
                 continue
             if not isinstance(value, (int, float, np.floating)) or isinstance(value, bool):
                 raise TypeError(f"{name}: wanted a number, found {value!r}")
-            if not (np.isfinite(np.float32(value)) and value >= 0 and (np.float32(value) > 0 or name in MEASURES)):
+            with np.errstate(over="ignore"):
+                single = np.float32(value)
+            if not (np.isfinite(single) and single >= 0 and (single > 0 or name in MEASURES)):
                 above = "of at least 0" if name in MEASURES else "above 0"
-                raise ValueError(f"{name}: wanted a finite number {above}, found {value}")
+                raise ValueError(f"{name}: wanted a finite float32 number {above}, found {value}")
             object.__setattr__(self, name, float(value))
         counts = (self.images, self.rejected, self.errors)
         if not all(isinstance(count, int) for count in counts) or not 0 <= self.errors <= self.images - self.rejected:
@@ -91,15 +93,18 @@ class Calibration:
         return wilson_interval(self.errors, self.images - self.rejected)
 
     def __str__(self) -> str:
-        """Say everything in two lines."""
+        """Say everything in two lines; in one where no images are counted."""
         rules = [
-            f"the two best scores differ by less than {self.margin:g}" if self.margin is not None else "",
+            f"the two best scores differ by less than {self.margin:g}" if self.margin else "",
             f"the nearest code is further away than {self.distance:g}" if self.distance is not None else "",
         ]
         when = " or ".join(rule for rule in rules if rule) or "never"
         accepted = self.images - self.rejected
+        rules_line = f"temperature {self.temperature:.4g}; rejected: {when}"
+        if not self.images:
+            return rules_line
         return (
-            f"temperature {self.temperature:.4g}; rejected: {when}\n"
+            f"{rules_line}\n"
             f"{self.images:,} images: {share(self.rejected, self.images)} rejected, "
             f"{share(self.errors, accepted)} of the others wrong"
         )
@@ -123,6 +128,12 @@ def fitted(
     if target_rejection is None:
         chosen = _fewest_rejected(points, target_error)
     else:  # of all images: those that the other threshold rejects are already gone
+        gone = 1 - candidates.mean()
+        if gone > target_rejection:
+            raise ValueError(
+                f"target_rejection: wanted at least the {gone:.4g} that the threshold on the other measure rejects, "
+                f"found {target_rejection:g}; model.replace(calibration=None) has none"
+            )
         kept = (1 - target_rejection) * len(scores) / max(candidates.sum(), 1)
         chosen = int(np.flatnonzero(points.rejected <= max(1 - kept, 0) + 1e-12)[-1])
     threshold = 0.0 if chosen == 0 and measure == "margin" else _threshold(points, chosen)
@@ -230,7 +241,7 @@ class Curve(NamedTuple):
     """What each threshold leaves, the one that accepts all images first.
 
     rejected, error : (m,) float64, the share of images below the threshold, and of wrong labels among the others
-    threshold : (m,) float32, the confidence of the least sure image that is accepted
+    threshold : (m,) float32, the least sure image that is accepted: its margin, or its distance negated
     """
 
     rejected: NDArray[np.float64]
@@ -256,7 +267,7 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, *, b
     Parameters
     ----------
     probabilities : (n, classes)
-        As `Model.predict_proba` gives them.
+        As `Model.predict_proba` gives them; rows sum to 1, or to less where rubbish takes part.
     labels : (n,)
         The right classes, whole numbers from 0.
     bins
@@ -272,7 +283,10 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, *, b
     >>> round(lenet_fast.expected_calibration_error([[0.9, 0.1], [0.7, 0.3]], [0, 1]), 2)
     0.4
     """
-    given = np.asarray(probabilities)
+    try:
+        given = np.asarray(probabilities)
+    except ValueError as error:
+        raise ValueError("probabilities: wanted rows of one length, found others") from error
     if given.dtype.kind not in "fiu":
         raise TypeError(f"probabilities: wanted real numbers, found {given.dtype}")
     if given.ndim != 2 or given.shape[1] == 0:
@@ -283,8 +297,8 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, *, b
         raise ValueError(
             f"probabilities: wanted numbers from 0 to 1, found {p.min():g} to {p.max():g}; predict_proba gives them"
         )
-    if index(bins) < 1:
-        raise ValueError(f"bins: wanted at least 1, found {bins}")
+    if not isinstance(bins, (int, np.integer)) or not 1 <= bins <= _MOST_BINS:
+        raise ValueError(f"bins: wanted a whole number from 1 to {_MOST_BINS:,}, found {bins!r}")
     stated, right = p.max(1), p.argmax(1) == wanted
     place = np.clip(np.ceil(stated * bins).astype(int) - 1, 0, bins - 1)
     gap = np.bincount(place, stated - right, bins)
@@ -297,7 +311,9 @@ def as_labels(labels: ArrayLike, images: int, classes: int) -> NDArray[np.int64]
     if images == 0:
         raise ValueError("labels: wanted at least one image, found none")
     if array.dtype.kind not in "iu":
-        raise TypeError(f"labels: wanted whole numbers, found {array.dtype}; a class is its index in classes_")
+        raise TypeError(
+            f"labels: wanted whole numbers, found {array.dtype}; pass the index of each class in model.classes_"
+        )
     if array.shape != (images,):
         raise ValueError(f"labels: wanted one per image, ({images},), found shape {array.shape}")
     if array.min() < 0 or array.max() >= classes:
@@ -306,9 +322,9 @@ def as_labels(labels: ArrayLike, images: int, classes: int) -> NDArray[np.int64]
 
 
 def as_share(name: str, value: float) -> float:
-    """Check a share, from 0 up to, but not with, 1."""
+    """Check a share, at least 0 and below 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
         raise TypeError(f"{name}: wanted a share such as 0.005, found {value!r}")
     if not 0 <= value < 1:
-        raise ValueError(f"{name}: wanted a share from 0 up to 1, such as 0.005, found {value}")
+        raise ValueError(f"{name}: wanted a share of at least 0 and below 1, such as 0.005, found {value}")
     return float(value)

@@ -167,6 +167,8 @@ class Model:
         """
         if rubbish is None and self._direct and (direct := self._direct.predict_proba(images)) is not None:
             return direct
+        if rubbish is not None and not isinstance(rubbish, (int, float, np.floating)):
+            raise TypeError(f"rubbish: wanted a number, found {rubbish!r}")
         if rubbish is not None and not np.isfinite(np.float32(rubbish)):
             raise ValueError(f"rubbish: wanted a finite number, found {rubbish}")
         batch = self._batch(images, check_finite)
@@ -251,6 +253,8 @@ class Model:
             If images and labels do not fit, or no threshold leaves so few errors.
         """
         head = calibration.checked_measure(measure, self._network.head)
+        if target_rejection is not None and target_error != 0.005:
+            raise ValueError("target_rejection: wanted it or target_error, found both; leave one out")
         scores = self.scores(images)
         fitted = calibration.fitted(
             scores,
@@ -266,8 +270,17 @@ class Model:
         return self.replace(calibration=fitted)
 
     def replace(self, **parts: Any) -> Model:
-        """Return a model with other parts, by the names of the arguments of `Model`: `replace(calibration=None)`."""
-        return Model(**(self._parts() | parts))
+        """Return a model with other parts, by the names of the arguments of `Model`: `replace(classes=names)`.
+
+        The calibration is one of them, and goes with network, weights and preprocessing: a model in which one of these
+        is another has none unless you pass it.
+        """
+        own = self._parts()
+        if unknown := sorted(set(parts) - set(own)):
+            raise TypeError(f"replace: wanted some of {', '.join(own)}, found {unknown[0]!r}")
+        if any(parts.get(name, own[name]) is not own[name] for name in ("network", "weights", "preprocess")):
+            own["calibration"] = None
+        return Model(**(own | parts))
 
     def summary(self) -> str:
         """Return the table of layers with parameter and connection counts, and the preprocessing."""

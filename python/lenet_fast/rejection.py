@@ -32,6 +32,7 @@ FIGURE_10 = {
     "boosted LeNet-4": 0.5,
 }
 FIGURE_10_ERROR = 0.5  # per cent
+_FORMATS = (".png", ".svg", ".pdf")
 _MARKERS = "os^vD<>P"
 _COLOURS = ("#c1272d", "#0072b2", "#009e73", "#e69f00", "#7b52ab")
 
@@ -96,6 +97,10 @@ def plot_rejection(
     TypeError, ValueError
         As in `rejection_curve`.
     """
+    if path is not None and Path(path).suffix.lower() not in _FORMATS:
+        raise ValueError(f"path: wanted a name that ends in {', '.join(_FORMATS)}, found {str(path)!r}")
+    if path is not None and not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"path: wanted a file in a folder that exists, found {str(path)!r}")
     needs("matplotlib", "matplotlib", "drawing")
     from matplotlib.figure import Figure
 
@@ -106,7 +111,14 @@ def plot_rejection(
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     axes = figure.subplots()
     for colour, (name, points) in zip(_COLOURS * len(curves), curves.items(), strict=False):
-        axes.step(100 * points.rejected, 100 * points.error, where="post", color=colour, linewidth=1.8, label=name)
+        axes.step(
+            100 * points.rejected,
+            100 * points.error,
+            where="post",
+            color=colour,
+            linewidth=1.8,
+            label=name + ("" if points.error.any() else ", no errors"),
+        )
     if figure_10:
         _mark_figure_10(axes)
     _frame(axes, list(curves.values()), figure_10)

@@ -48,7 +48,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--reject",
         action="store_true",
-        help="print 'rejected' where the model is not sure; wants a calibrated one, as the digits model is",
+        help="say 'rejected' where the model is not sure; the bundled models are calibrated for it",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="with --labels, print the accuracy only")
     parser.set_defaults(run=run)
@@ -62,11 +62,9 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.samples and options.labels:
         raise ValueError("predict: wanted --labels with image files, found it with --samples")
-    if options.samples and options.reject:
-        raise ValueError("predict: wanted --reject with image files, found it with --samples")
     model = pretrained(options.model) if is_bundled(options.model) else load(options.model)
     if options.samples:
-        _show_samples(model)
+        _show_samples(model, options.reject)
         return
     wanted = _read_labels(options.labels) if options.labels else None
     labels = []
@@ -75,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
         found, confidence = model.topk(images, 1)
         labels.append(model.predict(images, reject=True) if options.reject else found[:, 0])
         if not (options.quiet and wanted is not None):
-            _print_rows(model, name, labels[-1], confidence[:, 0])
+            _print_rows(model, name, found[:, 0], labels[-1] < 0, confidence[:, 0])
     if wanted is not None:
         _print_accuracy(np.concatenate(labels), wanted)
 
@@ -163,10 +161,13 @@ def _read_labels(file: str) -> NDArray[Any]:
     return labels
 
 
-def _print_rows(model: Model, name: str, labels: NDArray[np.int64], confidence: NDArray[np.float32]) -> None:
-    for i, (label, share) in enumerate(zip(labels, confidence, strict=True)):
+def _print_rows(
+    model: Model, name: str, labels: NDArray[np.int64], rejected: NDArray[np.bool_], confidence: NDArray[np.float32]
+) -> None:
+    for i, (label, left, share) in enumerate(zip(labels, rejected, confidence, strict=True)):
         place = name if len(labels) == 1 else f"{name}[{i}]"
-        print(f"{place}  {model.classes_[label] if label >= 0 else 'rejected'}  {share:.1%}")
+        text = f"{model.classes_[label]}  {share:.1%}"
+        print(f"{place}  {f'rejected ({text})' if left else text}")
 
 
 def _print_accuracy(found: NDArray[np.int64], wanted: NDArray[Any]) -> None:
@@ -178,14 +179,18 @@ def _print_accuracy(found: NDArray[np.int64], wanted: NDArray[Any]) -> None:
     print(f"accuracy {right / max(counted, 1):.2%} ({right:,} of {counted:,}){rejected}")
 
 
-def _show_samples(model: Model) -> None:
+def _show_samples(model: Model, reject: bool) -> None:
     """Ten drawn digits, up to five side by side as the terminal is wide, each with its label below."""
     images = sample_digits(range(10))
     labels, confidence = model.topk(images, 1)
+    rejected = model.predict(images, reject=reject) < 0
     per_row = min(5, max(1, shutil.get_terminal_size((140, 24)).columns // images.shape[2]))
     for start in range(0, 10, per_row):
         print(_as_text(np.concatenate(list(images[start : start + per_row]), axis=1)))
-        captions = (f"{labels[i, 0]}  {confidence[i, 0]:.1%}" for i in range(start, min(10, start + per_row)))
+        captions = (
+            "rejected" if rejected[i] else f"{labels[i, 0]}  {confidence[i, 0]:.1%}"
+            for i in range(start, min(10, start + per_row))
+        )
         print("".join(caption.center(images.shape[2]) for caption in captions).rstrip())
 
 
