@@ -315,7 +315,7 @@ def test_keras_recipe_killed_and_resumed(pictures, tmp_path, monkeypatch):
 
 def test_distortions_keep_what_they_should():
     torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[training]')")
-    from distortions import affine_and_elastic, flip_and_shift
+    from distortions import affine_and_elastic, flip_and_shift, noisy
 
     random = torch.Generator().manual_seed(0)
     images = torch.rand(8, 1, 32, 32, generator=random)
@@ -326,6 +326,10 @@ def test_distortions_keep_what_they_should():
     assert (far == -0.1).any()
     turned = affine_and_elastic(images, random, background=-0.1, **none | {"rotation": 30.0})
     assert not torch.allclose(turned, images, atol=0.1)
+    spoilt = noisy(images, random, share=0.5, deviation=0.3, lowest=-0.1, highest=1.175)
+    touched = (spoilt != images).flatten(1).any(1)
+    assert 0 < touched.sum() < 8
+    assert -0.1 <= spoilt.min() <= spoilt.max() <= 1.175
     moved = flip_and_shift(images, random, shift=4)
     assert moved.shape == images.shape
     column = torch.arange(32.0).expand(64, 1, 32, 32)

@@ -34,7 +34,7 @@ import robustness
 import rubbish
 import torch
 from card import Labelled
-from distortions import affine_and_elastic
+from distortions import affine_and_elastic, noisy
 from lenet5_1998 import RUBBISH, LeNet5, map_criterion
 from lenet_fast.codes import rbf_codes
 from loop import Recipe, Task, train
@@ -66,6 +66,8 @@ class DigitsRecipe(Recipe):
     shear: float = 0.15  # horizontal
     shift: float = 1.5  # pixels
     elastic: float = 0.6  # pixels, standard deviation
+    noisy: float = 0.1  # share of the images
+    noise: float = 0.25  # of the range from background to ink, largest deviation
 
 
 def as_input(images: NDArray[np.uint8]) -> Tensor:
@@ -117,7 +119,7 @@ def _task(
     others = rubbish.for_training(known.images, seed=0)
 
     def distorted(images: Tensor, random: torch.Generator) -> Tensor:
-        return affine_and_elastic(
+        moved = affine_and_elastic(
             images,
             random,
             background=BACKGROUND,
@@ -127,6 +129,8 @@ def _task(
             shift=recipe.shift,
             elastic=recipe.elastic,
         )
+        deviation = recipe.noise * (INK - BACKGROUND)
+        return noisy(moved, random, share=recipe.noisy, deviation=deviation, lowest=BACKGROUND, highest=INK)
 
     return Task(
         network=network,

@@ -46,6 +46,17 @@ def affine_and_elastic(
     return functional.grid_sample(images - background, grid, align_corners=False) + background
 
 
+def noisy(
+    images: Tensor, random: torch.Generator, *, share: float, deviation: float, lowest: float, highest: float
+) -> Tensor:
+    """The images, a share of them with normal noise on every pixel, of deviations up to this one, and clipped."""
+    n = len(images)
+    chosen = (torch.rand(n, generator=random) < share).nonzero()[:, 0]
+    strength = deviation * torch.rand(len(chosen), 1, 1, 1, generator=random)
+    noise = strength * torch.randn(len(chosen), *images.shape[1:], generator=random)
+    return images.index_put((chosen,), (images[chosen] + noise).clamp(lowest, highest))
+
+
 def flip_and_shift(images: Tensor, random: torch.Generator, *, shift: int) -> Tensor:
     """Each image mirrored or not, and moved by up to `shift` pixels; (n, c, h, w) -> the same shape.
 

@@ -95,7 +95,7 @@ std::uint64_t digest(const Network& network, const kernels::Table& table, std::p
   for (std::size_t i = 0; i < values.size(); i += 2) weights.push_back({values[i], values[i + 1]});
   const auto channels = static_cast<std::size_t>(network.input().maps);
   const Plan plan(network, weights, {std::vector<float>(channels, 1.275f), std::vector<float>(channels, -0.1f), 0.0f},
-                  table, false);
+                  {}, table, false);
   std::vector<unsigned char> pixels(static_cast<std::size_t>(kImages * network.input().size()));
   for (unsigned char& pixel : pixels) pixel = static_cast<unsigned char>(generator.next());
   return digest(plan, pixels, kImages, batch);
