@@ -182,7 +182,7 @@ def main() -> None:
     train_teacher(recipes[0], digits, arguments.work / "teacher")
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         running = [
-            pool.submit(train_seed, recipe, arguments.data, arguments.work, line, processors // jobs)
+            pool.submit(train_seed, recipe, arguments.data, arguments.work, line, max(1, processors // jobs))
             for line, recipe in enumerate(recipes)
         ]
         models = {recipe.seed: run.result() for recipe, run in zip(recipes, running, strict=True)}
