@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import lenet_fast
@@ -48,6 +50,20 @@ def mnist():
         pytest.skip("LENET_FAST_DATA is not set: no MNIST (a folder with mnist/t10k-images-idx3-ubyte.gz)")
     folder = Path(os.environ["LENET_FAST_DATA"]) / "mnist"
     return tuple(read_idx(folder / f"t10k-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
+
+
+@pytest.fixture(scope="session")
+def cifar10():
+    """The test pictures of CIFAR-10's JPEG copy (10,000, 32, 32, 3) and labels, where LENET_FAST_DATA says they are."""
+    from PIL import Image
+
+    path = Path(os.environ.get("LENET_FAST_DATA", "")) / "cifar10" / "test.npz"
+    if "LENET_FAST_DATA" not in os.environ or not path.exists():
+        pytest.skip("LENET_FAST_DATA is not set, or has no cifar10/test.npz: no CIFAR-10")
+    with np.load(path, allow_pickle=False) as arrays:
+        data, offsets, labels = arrays["jpeg"].tobytes(), arrays["offsets"], arrays["labels"]
+    pictures = [Image.open(io.BytesIO(data[a:b])) for a, b in pairwise(offsets)]
+    return np.stack([np.asarray(picture) for picture in pictures]), labels
 
 
 def poisoned(values):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import sys
 
@@ -34,7 +35,7 @@ def run(capsys):
 def test_samples_need_no_file(run):
     status, out, err = run("predict", "--samples")
     assert (status, err) == (0, "")
-    captions = [line for line in out.splitlines() if "100.0%" in line]
+    captions = [line for line in out.splitlines() if re.search(r"\d%$", line)]
     assert [c.split()[::2] for c in captions] == [list("01234"), list("56789")]
     assert "@" in out
 
@@ -62,6 +63,29 @@ def test_npy_with_labels(run, tmp_path, array):
         assert (
             run("predict", "-q", tmp_path / "x.npy", "--labels", tmp_path / labels)[1] == "accuracy 66.67% (2 of 3)\n"
         )
+
+
+def test_what_is_rejected(run, tmp_path):
+    images = np.concatenate([DIGITS, np.random.default_rng(0).integers(0, 256, (2, 28, 28), np.uint8)])
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", np.array([3, 1, 5, 0, 0]))
+    lines = run("predict", tmp_path / "x.npy", "--reject", "--labels", tmp_path / "y.npy")[1].splitlines()
+    assert [line.split()[1] for line in lines[:-1]] == ["3", "1", "4", "rejected", "rejected"]
+    assert lines[-1] == "accuracy 66.67% (2 of 3); rejected 40.00%"
+    assert "(" in lines[3]
+    assert lines[3].endswith("%)")
+    assert run("predict", "--samples", "--reject")[0] == 0
+
+
+def test_bundled_models_by_name(run, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8))
+    status, out, _ = run("predict", "--model", "cifar10", tmp_path / "x.npy")
+    assert status == 0
+    assert all(line.split()[1] in lenet_fast.pretrained("cifar10").classes_ for line in out.splitlines())
+    assert "temperature" in run("inspect", "cifar10-relu")[1]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cifar10").write_bytes(b"a file of that name")
+    assert run("inspect", "cifar10")[0] == 1
 
 
 @pytest.mark.parametrize("name", ["digit.png", "digit.jpg"])

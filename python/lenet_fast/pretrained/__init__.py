@@ -36,7 +36,7 @@ def pretrained(name: str | None = None) -> tuple[str, ...] | Model:
     Examples
     --------
     >>> lenet_fast.pretrained()
-    ('digits',)
+    ('cifar10', 'cifar10-relu', 'digits')
     """
     return tuple(_checksums()) if name is None else _load(name)
 
@@ -45,7 +45,8 @@ def pretrained(name: str | None = None) -> tuple[str, ...] | Model:
 def _checksums() -> dict[str, str]:
     """Name of each model -> SHA-256 of its file."""
     lines = (_FOLDER / "checksums.txt").read_text().splitlines()
-    return {file.removesuffix(".safetensors"): digest for digest, file in (line.split("  ") for line in lines)}
+    found = {file.removesuffix(".safetensors"): digest for digest, file in (line.split("  ") for line in lines)}
+    return dict(sorted(found.items()))
 
 
 @cache

@@ -229,7 +229,10 @@ def _refuse_data_set(tensors: dict[str, NDArray[Any]]) -> None:
 
 
 def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[float, bool]:
-    """Share of labels that differ, or the largest difference of an image's largest output, and whether it is small."""
+    """Share of labels that differ, or the largest difference of an image's largest output, and whether it is small.
+
+    Where scores are off by a share of the largest, a probability is off by that share times the largest score.
+    """
     if wanted.ndim == 1:
         labels = model.predict(images)
         if labels.shape != wanted.shape:
@@ -244,6 +247,7 @@ def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[flo
         readings = [scores, -scores, probabilities, np.log(probabilities)]
     scale = np.abs(wanted).max(axis=1, keepdims=True, initial=1e-30)
     errors = [np.abs(reading - wanted) / scale for reading in readings]
+    errors[2] /= np.abs(scores).max(axis=1, keepdims=True, initial=1)
     smallest = min(float(e.max(initial=0)) if np.isfinite(e).all() else np.inf for e in errors)
     return smallest, smallest <= CLOSE
 
