@@ -244,6 +244,12 @@ def test_digits_from_start_to_card(digits, files, tmp_path):
     page = (tmp_path / "out" / "digits.md").read_text()
     assert released.calibration.images == 100
     assert released.card["test accuracy"] in page
+    assert released.calibration.distance is not None
+    found = released.predict(test.images, reject=True)
+    kept = found >= 0
+    lines = [line for line in page.splitlines() if line.startswith("| as shipped |")]
+    assert f"({(~kept).sum():,} of {len(kept):,};" in lines[0]
+    assert f"({(found != test.labels)[kept].sum():,} of {kept.sum():,};" in lines[0]
     for heading in ("Per class", "Rejection and calibration", "Images that are no digits", "Beyond MNIST"):
         assert f"## {heading}" in page
     checksum = hashlib.sha256((tmp_path / "out" / "digits.safetensors").read_bytes()).hexdigest()

@@ -53,13 +53,22 @@ def validation_loss(model: lenet_fast.Model, held: Labelled) -> float:
     return float(-np.log(np.maximum(likely, np.finfo(np.float32).tiny)).mean())
 
 
-def calibrated(model: lenet_fast.Model, held: Labelled, target_error: float) -> lenet_fast.Model:
-    """The model with temperature and threshold; without a threshold if none reaches the target."""
+def calibrated(
+    model: lenet_fast.Model, held: Labelled, target_error: float, *, beyond: float | None = None
+) -> lenet_fast.Model:
+    """The model with temperature and a threshold on the margin; without that threshold if none reaches the target.
+
+    `beyond`: with a threshold on the distance too, which rejects this share of the images.
+    """
+    if beyond is None:
+        before = model.calibrate(*held, target_rejection=0)
+    else:
+        before = model.calibrate(*held, measure="distance", target_rejection=beyond)
     try:
-        return model.calibrate(*held, target_error=target_error)
+        return before.calibrate(*held, target_error=target_error)
     except ValueError as error:
         print(f"no threshold: {error}")
-        return model.calibrate(*held, target_rejection=0)
+        return before
 
 
 # ---- Figures ----
@@ -95,31 +104,28 @@ def per_class(model: lenet_fast.Model, tested: Labelled) -> str:
 
 
 def rejection(model: lenet_fast.Model, held: Labelled, tested: Labelled, targets: Sequence[float]) -> str:
-    """What thresholds on the margin, set on the validation images, do to the test images."""
+    """What thresholds on the margin, set on the validation images, do to the test images, and those of this model."""
+    bare = model.replace(calibration=None)
     rows = []
     for target in targets:
         try:
-            calibrated = model.calibrate(*held, target_error=target)
+            calibrated = bare.calibrate(*held, target_error=target)
         except ValueError:  # not even the surest images are so often right
             continue
-        found = calibrated.predict(tested.images, reject=True)
-        kept = found >= 0
-        errors = int((found != tested.labels)[kept].sum())
-        rejected = share(int((~kept).sum()), len(kept))
-        rows.append(
-            (f"{100 * target:g} %", rejected, share(errors, int(kept.sum())), f"{calibrated.calibration.margin:.4g}")
-        )
+        rows.append((f"{100 * target:g} %", f"margin {calibrated.calibration.margin:.4g}", *left(calibrated, tested)))
+    limits = {name: getattr(model.calibration, name) for name in ("margin", "distance")}
+    as_shipped = ", ".join(f"{name} {limit:.4g}" for name, limit in limits.items() if limit is not None)
+    rows.append(("as shipped", as_shipped, *left(model, tested)))
     curve = lenet_fast.rejection_curve(model, *tested)
     reached = [
         f"{100 * curve.rejected[np.flatnonzero(curve.error <= target)[0]]:.2f} % for {100 * target:g} %"
         for target in targets
         if (curve.error <= target).any()
     ]
-    sure = model.calibrate(*held, target_rejection=0)
     before, after = (
-        lenet_fast.expected_calibration_error(m.predict_proba(tested.images), tested.labels) for m in (model, sure)
+        lenet_fast.expected_calibration_error(m.predict_proba(tested.images), tested.labels) for m in (bare, model)
     )
-    head = ("wanted error", "test images rejected", "errors among the others", "margin below which is rejected")
+    head = ("wanted error", "limit", "test images rejected", "errors among the others")
     return "\n".join(
         [
             "## Rejection and calibration",
@@ -132,30 +138,34 @@ def rejection(model: lenet_fast.Model, held: Labelled, tested: Labelled, targets
             f"{'; '.join(reached)} errors among the others.",
             "",
             f"Expected calibration error on the test images: {before:.4f} as trained, {after:.4f} at the temperature "
-            f"of the validation images, {sure.calibration.temperature:.3g}.",
+            f"of the validation images, {model.calibration.temperature:.3g}.",
         ]
     )
 
 
+def left(model: lenet_fast.Model, tested: Labelled) -> tuple[str, str]:
+    """What the model rejects, and the errors among the others, as text."""
+    found = model.predict(tested.images, reject=True)
+    kept = found >= 0
+    errors = int((found != tested.labels)[kept].sum())
+    return share(int((~kept).sum()), len(kept)), share(errors, int(kept.sum()))
+
+
 def rubbish(model: lenet_fast.Model, held: Labelled, tested: Labelled, kinds: Mapping[str, NDArray[np.uint8]]) -> str:
     """How many images that are no digits are rejected at thresholds that lose 2 % of the validation digits."""
-    measures = ("margin", "distance")
-    at_2_percent = [model.calibrate(*held, measure=measure, target_rejection=0.02) for measure in measures]
+    bare = model.replace(calibration=None)
+    models = [bare.calibrate(*held, measure=m, target_rejection=0.02) for m in ("margin", "distance")] + [model]
     rows = [
-        (
-            name,
-            f"{len(images):,}",
-            *(f"{100 * (m.predict(images, reject=True) < 0).mean():.1f} %" for m in at_2_percent),
-        )
+        (name, f"{len(images):,}", *(f"{100 * (m.predict(images, reject=True) < 0).mean():.1f} %" for m in models))
         for name, images in {"MNIST's test digits (lost)": tested.images, **kinds}.items()
     ]
-    head = ("images", "how many", "rejected by margin", "rejected by distance")
+    head = ("images", "how many", "rejected by margin", "rejected by distance", "as shipped")
     return "\n".join(
         [
             "## Images that are no digits",
             "",
             "Thresholds that reject 2 % of the validation digits: on the difference of the two best scores, or on the "
-            "distance of the nearest code.",
+            "distance of the nearest code. And the thresholds that the model is shipped with.",
             "",
             table(head, rows),
         ]

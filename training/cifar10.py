@@ -158,7 +158,7 @@ def release(
     finished = card.calibrated(model, held, TARGET_ERROR).replace(card=facts)
     sections = [
         card.per_class(finished, test),
-        card.rejection(model, held, test, targets=(0.2, 0.1, 0.05)),
+        card.rejection(finished, held, test, targets=(0.2, 0.1, 0.05)),
         FLATTEN,
         WEAKNESSES,
     ]

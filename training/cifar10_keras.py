@@ -183,7 +183,7 @@ def main() -> None:
     finished = card.calibrated(model, held, TARGET_ERROR).replace(card=facts)
     sections = [
         card.per_class(finished, test),
-        card.rejection(model, held, test, (0.2, 0.1, 0.05)),
+        card.rejection(finished, held, test, (0.2, 0.1, 0.05)),
         FLATTEN,
         WEAKNESSES,
     ]
