@@ -214,7 +214,8 @@ def test_a_model_that_is_not_there(capsys):
     assert main(["bench", "lenet6"]) == 1
     assert (
         capsys.readouterr().err
-        == "lenet-fast: model: wanted a file, or one of lenet5-1998, lenet5-tanh-average, lenet5-relu-max, found 'lenet6'\n"
+        == "lenet-fast: model: wanted a file, or one of lenet5-1998, lenet5-tanh-average, lenet5-relu-max, cifar10, "
+        "cifar10-relu, digits, found 'lenet6'\n"
     )
 
 

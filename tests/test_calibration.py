@@ -11,6 +11,8 @@ import pytest
 from lenet_fast import RBF, Calibration, Dense, Model, Network, expected_calibration_error
 from lenet_fast.calibration import best_temperature, share, wilson_interval
 
+pytestmark = pytest.mark.filterwarnings("ignore:calibrate. wanted some hundred images")
+
 
 def logits_model(classes, calibration=None):
     """The pixels of a 1 x classes image are its scores."""
@@ -252,6 +254,11 @@ TEN = as_images(np.eye(10, 3))
 def test_bad_calibration_is_one_sentence(arguments, error, words):
     with pytest.raises(error, match=words):
         logits_model(3).calibrate(*arguments)
+
+
+def test_few_images_bring_a_warning():
+    with pytest.warns(UserWarning, match="calibrate: wanted some hundred images, found 10: thresholds from so few"):
+        logits_model(3).calibrate(TEN, [0, 1, 2, *[0] * 7])
 
 
 def test_other_bad_arguments():

@@ -77,12 +77,30 @@ def test_what_is_rejected(run, tmp_path):
     assert run("predict", "--samples", "--reject")[0] == 0
 
 
+def test_a_blank_scan_among_others(run, tmp_path, random):
+    Image.fromarray(DIGITS[0]).save(tmp_path / "digit.png")
+    Image.new("L", (100, 100), 255).save(tmp_path / "blank.png")
+    Image.fromarray(random.normal(240, 4, (90, 90)).clip(0, 255).astype(np.uint8)).save(tmp_path / "grain.jpg")
+    np.save(tmp_path / "y.npy", [3, 1, 3])
+    files = [tmp_path / name for name in ("blank.png", "grain.jpg", "digit.png")]
+    status, out, err = run("predict", *files, "--labels", tmp_path / "y.npy")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.removeprefix(f"{file}  ") for line, file in zip(lines, files[:2], strict=False)] == [
+        "no digit: nothing is drawn there"
+    ] * 2
+    assert lines[2].split()[1] == "3"
+    assert lines[3] == "accuracy 100.00% (1 of 1); rejected 66.67%"
+
+
 def test_bundled_models_by_name(run, tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8))
     status, out, _ = run("predict", "--model", "cifar10", tmp_path / "x.npy")
     assert status == 0
     assert all(line.split()[1] in lenet_fast.pretrained("cifar10").classes_ for line in out.splitlines())
     assert "temperature" in run("inspect", "cifar10-relu")[1]
+    assert run("convert", "cifar10", tmp_path / "c.npz")[0] == 0
+    assert lenet_fast.load(tmp_path / "c.npz").card == lenet_fast.pretrained("cifar10").card
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cifar10").write_bytes(b"a file of that name")
     assert run("inspect", "cifar10")[0] == 1
@@ -195,7 +213,22 @@ BAD = {
         ["predict", "--samples", "--labels", "y.npy"],
         "predict: wanted --labels with image files, found it with --samples",
     ),
-    "blank": (["predict", "blank.png"], "blank.png: wanted a picture of a digit, found one of a single colour"),
+    "labels of other classes": (
+        ["predict", "x.npy", "--labels", "many.npy"],
+        "many.npy: wanted classes from 0 to 9, found 1 to 99",
+    ),
+    "no threshold": (
+        ["predict", "x.npy", "--reject", "--model", "plain.safetensors"],
+        "--reject: wanted a model with a threshold, found plain.safetensors without",
+    ),
+    "no such model": (
+        ["convert", "Digits", "out.npz"],
+        "Digits: wanted a model file, or one of cifar10, cifar10-relu, digits, found neither",
+    ),
+    "options of a bundled model": (
+        ["inspect", "digits", "--pooling", "max"],
+        "digits: wanted a bundled model as it is, found options that say what it is",
+    ),
     "animated": (["predict", "moving.gif"], "moving.gif: wanted one picture, found 2 in one file"),
     "damaged gzip": (["predict", "half.gz"], "half.gz: wanted a whole gzip file, found a damaged one"),
     "float IDX": (
@@ -205,7 +238,7 @@ BAD = {
     "missing": (["predict", "none.png"], "[Errno 2] No such file or directory: 'none.png'"),
     "text": (
         ["predict", "text.txt"],
-        "text.txt: wanted a picture, a .npy array or an IDX file, found something that is none of them",
+        "text.txt: wanted a picture, a .npy array or an IDX file, found something else or a damaged one",
     ),
     "empty": (["predict", "empty"], "empty: wanted a picture, a .npy array or an IDX file"),
     "truncated npy": (["predict", "half.npy"], "half.npy: wanted a whole .npy file of numbers, found a damaged one"),
@@ -235,7 +268,8 @@ def test_bad_input_is_one_sentence(run, tmp_path, monkeypatch, case):
     np.save("object.npy", np.array([{}], dtype=object))
     (tmp_path / "half.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:200])
     Image.fromarray(DIGITS[0]).save("x.png")
-    Image.new("L", (100, 100), 255).save("blank.png")
+    np.save("many.npy", [1, 2, 99])
+    lenet_fast.pretrained("digits").replace(calibration=None).save("plain.safetensors")
     Image.fromarray(DIGITS[0]).save("moving.gif", save_all=True, append_images=[Image.fromarray(DIGITS[1])])
     (tmp_path / "half.gz").write_bytes(gzip.compress(idx(DIGITS))[:-20])
     (tmp_path / "float.idx").write_bytes(b"\0\0\x0d\x01\0\0\0\x01abcd")

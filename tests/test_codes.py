@@ -47,6 +47,8 @@ def test_unknown_characters():
     assert lenet_fast.rbf_codes("").shape == (0, 84)
     with pytest.raises(ValueError, match="characters: wanted printable ASCII, found 'é'"):
         lenet_fast.rbf_codes("aé")
+    with pytest.raises(TypeError, match="characters: wanted text such as '0123456789', found 5"):
+        lenet_fast.rbf_codes(5)
 
 
 def test_the_bundled_model_uses_them():

@@ -75,6 +75,22 @@ def test_blank_thin_and_empty():
     assert lenet_fast.prepare_digits(np.eye(1, 5)).shape == (1, 28, 28)
 
 
+@pytest.mark.parametrize("side", [40, 120])
+def test_sheets_without_strokes_are_blank(random, side):
+    """Grain is stretched to full contrast like anything else, and must not become a solid block that is read."""
+    grain = random.normal(245, 4, (20, side, side))
+    noise = random.random((20, side, side))
+    assert not lenet_fast.prepare_digits(grain).any()
+    assert not lenet_fast.prepare_digits(noise).any()
+    drawn = lenet_fast.sample_digits(range(10)).repeat(3, 1).repeat(3, 2)
+    scans = 245 - 0.7 * drawn + random.normal(0, 4, drawn.shape)
+    assert (lenet_fast.predict(lenet_fast.prepare_digits(scans)) == range(10)).all()
+
+
+def test_huge_numbers():
+    assert lenet_fast.prepare_digits(np.array([[-1.7e308, 1.7e308], [0, 0]])).max() == 255
+
+
 def test_lists_of_different_sizes_and_pictures():
     drawn = lenet_fast.sample_digits([3, 7])
     mixed = [np.pad(drawn[0], 9), drawn[1].repeat(2, 0).repeat(2, 1)]

@@ -441,7 +441,14 @@ def test_a_graph_needs_no_network_and_no_second_scaling(tmp_path):
     scaled.save(tmp_path / "m.onnx")
     assert "wanted one scaling of the pixels, found one in the file too" in sentence(tmp_path / "m.onnx", preprocess="lecun")  # fmt: skip
     other = lenet_fast.networks()["lenet5-1998"]
-    assert "found another in the file's graph" in sentence(tmp_path / "m.onnx", network=other)
+    assert "found another in the file (" in sentence(tmp_path / "m.onnx", network=other)
+    scaled.save(tmp_path / "m.safetensors")
+    for path in (tmp_path / "m.onnx", tmp_path / "m.safetensors"):
+        assert "found another in the file (" in sentence(path, network="lenet5-tanh-average")
+        wishes = {"activation": "relu", "pooling": "max", "padding": 0, "flatten": "CHW", "compact": "wrapped"}
+        for keyword, value in wishes.items():
+            assert f"a file that says everything; leave {keyword} out" in sentence(path, **{keyword: value})
+        assert lenet_fast.load(path, network=variant.network).network == variant.network
 
 
 @pytest.mark.filterwarnings("ignore")

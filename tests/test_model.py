@@ -264,7 +264,7 @@ def test_rubbish_wants_a_finite_number(model, rubbish):
 
 @pytest.mark.parametrize("k", [0, -1, 11])
 def test_topk_wants_a_possible_k(model, k):
-    with pytest.raises(ValueError, match=f"k: wanted between 1 and 10, found {k}"):
+    with pytest.raises(ValueError, match=f"k: wanted a whole number from 1 to 10, found {k}"):
         model.topk(IMAGES, k)
 
 

@@ -141,5 +141,7 @@ def test_a_truncated_or_altered_file_is_refused(tmp_path, monkeypatch, damage):
         path = tmp_path / f"{name}.safetensors"
         assert pretrained._load.__wrapped__(name).network
         path.write_bytes(damage(path.read_bytes()))
-        with pytest.raises(lenet_fast.WeightsError, match="wanted the file that was shipped, found another; install"):
+        with pytest.raises(
+            lenet_fast.WeightsError, match="wanted the file that was shipped, found (another|none); install"
+        ):
             pretrained._load.__wrapped__(name)

@@ -25,11 +25,12 @@ def test_every_point_is_what_its_threshold_leaves(random, measure):
     assert 0 < wrong.sum() < 30
     assert (curve.rejected[0], curve.error[0]) == (0, wrong.mean())
     assert (np.diff(curve.rejected) > 0).all()
-    assert (np.diff(curve.threshold) > 0).all()
+    sign = 1 if measure == "margin" else -1
+    assert (np.diff(sign * curve.threshold) > 0).all()
     scores = np.sort(model.scores(images), axis=1)
     sure = scores[:, 1] - scores[:, 0] if measure == "margin" else -scores[:, 0]
     for rejected, error, threshold in zip(*curve, strict=True):
-        kept = sure >= threshold
+        kept = sure >= sign * threshold
         assert rejected == pytest.approx(1 - kept.mean())
         assert error == pytest.approx(wrong[kept].mean())
 
@@ -56,6 +57,17 @@ def test_plot(tmp_path, random, ending):
     assert curve.get_ydata()[0] == pytest.approx(
         100 * (lenet_fast.pretrained("digits").predict(noisy(np.random.default_rng(0))) != LABELS).mean(), abs=100
     )
+
+
+def test_what_a_plot_shows_of_other_models(random):
+    pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
+    pictures, labels = random.integers(0, 256, (50, 32, 32, 3), np.uint8), random.integers(0, 10, 50)
+    models = {"_mine": lenet_fast.pretrained("cifar10"), "": lenet_fast.pretrained("cifar10-relu")}
+    axes = plot_rejection(models, pictures, labels).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [" _mine", "(no name)"]
+    assert axes.get_xlim()[1] > 20
+    errors = np.concatenate([line.get_ydata() for line in axes.lines])
+    assert axes.get_ylim()[0] > errors[errors > 0].min() / 2
 
 
 def test_plot_of_no_model():

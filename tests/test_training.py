@@ -267,6 +267,7 @@ def test_a_network_that_disagrees_is_not_written(digits):
         card.check_agreement(other, model, images, digits.as_input(images))
 
 
+@pytest.mark.filterwarnings("ignore:calibrate. wanted some hundred images")
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_cifar10_from_start_to_card(pictures, tmp_path, monkeypatch, activation):
     for name in ("torch", "tqdm", "matplotlib"):

@@ -172,7 +172,7 @@ def test_a_missing_file_is_an_os_error(tmp_path):
             "wanted the tensors that were saved, found others",
         ),
         (described(lambda d: d.update(format=2)), "wanted format 1; a newer lenet_fast may read it"),
-        (described(lambda d: d.pop("network")), "wanted 'network', found none"),
+        (described(lambda d: d.pop("network")), "wanted 'network' in its metadata, found none"),
         (described(lambda d: d["network"].update(input=[3, 11, 11])), "F3.weight: wanted shape"),
         (described(lambda d: d["network"].update(input=[3, 10**9, 8])), "input: wanted"),
         (
@@ -197,7 +197,7 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         (described(lambda d: d["preprocess"].update(scale=["x"])), "."),
         (described(lambda d: d["preprocess"].update(scale=[float("nan")])), "scale: wanted finite float32 numbers"),
         (described(lambda d: d["preprocess"].update(scale=[1e300])), "scale: wanted finite float32 numbers"),
-        (described(lambda d: d.pop("sha256")), "wanted 'sha256', found none"),
+        (described(lambda d: d.pop("sha256")), "wanted 'sha256' in its metadata, found none"),
         (described(lambda d: d["preprocess"].update(gamma=2)), "gamma"),
         (
             described(lambda d: d["preprocess"].update(scale=[1, 2, 3])),

@@ -41,7 +41,7 @@ FLATTEN = """## Order of the flattened maps
 
 The 400 inputs of the first full connection are in the order channel, height, width (PyTorch's, and this project's).
 Keras flattens height, width, channel: to put these weights into a Keras model, use
-`weights["F1.weight"].reshape(120, 16, 5, 5).transpose(2, 3, 1, 0).reshape(400, 120)` as the kernel of its first `Dense`
+`weights["F5.weight"].reshape(120, 16, 5, 5).transpose(2, 3, 1, 0).reshape(400, 120)` as the kernel of its first `Dense`
 layer. Keras files of your own are read in Keras's order by `lenet_fast.load`, which asks where it cannot tell."""
 WEAKNESSES = """## Known weaknesses
 
@@ -151,6 +151,8 @@ def release(
         "data licence": "CIFAR-10 is by Alex Krizhevsky (Learning Multiple Layers of Features from Tiny Images, 2009); "
         "no licence is stated, its authors ask to be cited",
         "recipe": card.as_text(asdict(recipe)),
+        "teacher": f"a larger network, trained on the same pictures for {recipe.lessons} passes, whose probabilities "
+        f"at temperature {recipe.temperature:g} are {100 * recipe.hints:.0f} % of the criterion",
         "validation accuracy": card.accuracy(model, held),
         "test accuracy": card.accuracy(model, test),
         "commit": card.commit(),

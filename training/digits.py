@@ -51,7 +51,9 @@ WEAKNESSES = """## Known weaknesses
 
 Digits that are not sized and centred as MNIST's are read badly, and dark ones on light not at all: bring them to that
 form with `lenet_fast.prepare_digits`. Without `reject=True` every image is taken for a digit, noise and letters too;
-with it, letters and strokes that resemble a digit still pass. One digit at a time: there is no segmentation."""
+with it, letters and strokes that resemble a digit still pass. Printed digits are not what it was trained on: a 1 with a
+flag is taken for a 7, surely. Shadows across a scan are taken for ink. One digit at a time: there is no segmentation,
+and several in one image are read as one."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,9 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="folder with the four MNIST files (default: LENET_FAST_DATA, or a download)"
     )
+    parser.add_argument(
+        "--pictures", type=Path, help="folder with CIFAR-10, to report (default: LENET_FAST_DATA, or a download)"
+    )
     parser.add_argument("--work", type=Path, default=Path("training/runs/digits"), help="folder for checkpoints, logs")
     parser.add_argument("--out", type=Path, required=True, help="folder for digits.safetensors, digits.md, checksums")
     parser.add_argument(
@@ -179,7 +184,9 @@ def main() -> None:
     processors = len(os.sched_getaffinity(0))
     jobs = min(arguments.jobs or processors, len(recipes))
     digits, test = mnist.load("train", arguments.data), Labelled(*mnist.load("t10k", arguments.data))
-    pictures = cifar.load("test").images  # all that is wanted at the end: what is missing is missed now
+    pictures = cifar.load(
+        "test", arguments.pictures
+    ).images  # all that is wanted at the end: what is missing is missed now
     train_teacher(recipes[0], digits, arguments.work / "teacher")
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         running = [
@@ -203,7 +210,8 @@ def release(
     chosen = min(models, key=lambda seed: card.validation_loss(models[seed], held))
     facts = {
         "network": "LeNet-5 as published in 1998: connection table, trainable subsampling, fixed RBF codes",
-        "data": "MNIST: 55,000 training images, 5,000 more to choose the seed and to calibrate, 10,000 to test",
+        "data": "MNIST: 55,000 training images, 5,000 more to choose the seed and to calibrate, 10,000 to test; "
+        "some 4,000 images that are no digits, made by code (typefaces, clouds, strokes, scraps, blank), to train with",
         "data licence": "MNIST is by Yann LeCun and Corinna Cortes, from NIST Special Databases 1 and 3; CC BY-SA 3.0",
         "recipe": card.as_text(asdict(recipe), without="seed"),
         "criterion": "MAP with a rubbish class (equation 9 of the paper), to labels and to a larger network's answers",

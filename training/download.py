@@ -21,6 +21,8 @@ def download(path: Path, urls: Sequence[str], is_right: Callable[[bytes], bool],
     `is_right` says whether these bytes are the file (it may raise ValueError to say why not); no more than `largest`
     bytes are read. OSError names what every mirror answered.
     """
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(f"{path.parent}: wanted a folder, found a file")
     failures = []
     for url in urls:
         try:

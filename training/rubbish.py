@@ -1,7 +1,7 @@
 """Images that are no digits: to train the rubbish class with, and, of other kinds, to see how many are rejected.
 
-The paper lists "rubbish" images among what a recogniser meets (section III-C). What is trained with is never what is
-reported: other typefaces, other textures, other random numbers.
+The paper lists "rubbish" images among what a recogniser meets (section III-C). What is reported was not trained with:
+other typefaces, textures and random numbers. Blank images are the exception, since there are but 256 of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def letters(faces: tuple[str, ...]) -> Images:
 
 
 def blank() -> Images:
-    """One image of each even grey."""
+    """Every grey, evenly."""
     return np.repeat(np.arange(256, dtype=np.uint8), 28 * 28).reshape(256, 28, 28)
 
 
@@ -93,6 +93,12 @@ def scraps(digits: Images, images: int, random: np.random.Generator) -> Images:
     return made
 
 
+def sheets(images: int, random: np.random.Generator) -> Images:
+    """Scans of light paper, 120x120, on which nothing is written, as `prepare_digits` makes them."""
+    grain = random.normal(245, 4, (images, 120, 120))
+    return lenet_fast.prepare_digits(np.clip(np.rint(grain), 0, 255).astype(np.uint8))
+
+
 def for_training(digits: Images, seed: int) -> Images:
     """Some 4,000 images of every kind but those that are reported."""
     random = np.random.default_rng(seed)
@@ -108,6 +114,7 @@ def for_reporting(pictures: NDArray[np.uint8]) -> dict[str, Images]:
     return {
         **noise(1000, np.random.default_rng(28)),
         "blank, every grey": blank(),
-        "printed letters": letters(REPORTED_FACES),
+        "printed letters that resemble no digit": letters(REPORTED_FACES),
         "photographs in grey": grey,
+        "empty sheets with grain, prepared": sheets(200, np.random.default_rng(29)),
     }

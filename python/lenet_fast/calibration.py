@@ -241,7 +241,7 @@ class Curve(NamedTuple):
     """What each threshold leaves, the one that accepts all images first.
 
     rejected, error : (m,) float64, the share of images below the threshold, and of wrong labels among the others
-    threshold : (m,) float32, the least sure image that is accepted: its margin, or its distance negated
+    threshold : (m,) float32, the confidence of the least sure image that is accepted
     """
 
     rejected: NDArray[np.float64]
@@ -297,7 +297,7 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, *, b
         raise ValueError(
             f"probabilities: wanted numbers from 0 to 1, found {p.min():g} to {p.max():g}; predict_proba gives them"
         )
-    if not isinstance(bins, (int, np.integer)) or not 1 <= bins <= _MOST_BINS:
+    if not isinstance(bins, (int, np.integer)) or isinstance(bins, bool) or not 1 <= bins <= _MOST_BINS:
         raise ValueError(f"bins: wanted a whole number from 1 to {_MOST_BINS:,}, found {bins!r}")
     stated, right = p.max(1), p.argmax(1) == wanted
     place = np.clip(np.ceil(stated * bins).astype(int) - 1, 0, bins - 1)

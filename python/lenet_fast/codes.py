@@ -28,7 +28,8 @@ def rbf_codes(characters: str = "0123456789") -> NDArray[np.float32]:
     Parameters
     ----------
     characters
-        Printable ASCII characters, one class each, in class order.
+        ASCII characters from U+0020 to U+007F, one class each, in class order. The codes of the first and the last, a
+        space and what does not print, are both all white.
 
     Returns
     -------
@@ -37,14 +38,16 @@ def rbf_codes(characters: str = "0123456789") -> NDArray[np.float32]:
 
     Raises
     ------
-    ValueError
-        If a character has no code.
+    TypeError, ValueError
+        If these are not characters, or one has no code.
 
     Examples
     --------
     >>> lenet_fast.rbf_codes("08").shape
     (2, 84)
     """
+    if not isinstance(characters, str):
+        raise TypeError(f"characters: wanted text such as '0123456789', found {characters!r}")
     unknown = sorted(set(characters) - set(_bitmaps()))
     if unknown:
         raise ValueError(f"characters: wanted printable ASCII, found {unknown[0]!r}; only U+0020 to U+007F have codes")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from operator import index
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -190,8 +190,8 @@ class Model:
 
     def topk(self, images: ArrayLike, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
         """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first."""
-        if not 1 <= index(k) <= self._network.classes:
-            raise ValueError(f"k: wanted between 1 and {self._network.classes}, found {k}")
+        if not isinstance(k, (int, np.integer)) or not 1 <= k <= self._network.classes:
+            raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {k!r}")
         batch = self._batch(images, check_finite)
         scores = self._layer(batch, len(self._network.layers) - 1)
         probabilities = np.empty_like(scores)
@@ -228,7 +228,8 @@ class Model:
         Parameters
         ----------
         images, labels
-            At least some hundred images as in `predict`, and their right classes, (n,) whole numbers.
+            At least some hundred images as in `predict`, and their right classes, (n,) whole numbers. Fewer than 100
+            bring a warning: they say little of others.
         target_error
             How many of the images that are not rejected may be wrong, as a share of them; as few as possible are
             rejected for it.
@@ -267,6 +268,12 @@ class Model:
             if target_rejection is None
             else calibration.as_share("target_rejection", target_rejection),
         )
+        if len(scores) < 100:
+            warnings.warn(
+                f"calibrate: wanted some hundred images, found {len(scores)}: thresholds from so few say little of "
+                "others; see the intervals in calibration",
+                stacklevel=2,
+            )
         return self.replace(calibration=fitted)
 
     def replace(self, **parts: Any) -> Model:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .calibration import Curve, Measure, as_distances, as_labels, checked_measure, confidence, curve
@@ -40,6 +41,8 @@ _COLOURS = ("#c1272d", "#0072b2", "#009e73", "#e69f00", "#7b52ab")
 def rejection_curve(model: Model, images: ArrayLike, labels: ArrayLike, *, measure: Measure = "margin") -> Curve:
     """Return what each threshold would leave: `rejected`, `error` and `threshold`, (m,) each, no rejection first.
 
+    Images whose margin is below a threshold, or whose distance is above it, are rejected there.
+
     Parameters
     ----------
     model
@@ -65,7 +68,8 @@ def rejection_curve(model: Model, images: ArrayLike, labels: ArrayLike, *, measu
     head = checked_measure(measure, model.network.head)
     scores = model.scores(images)
     wanted = as_labels(labels, *scores.shape)
-    return curve(confidence(scores, head, measure), as_distances(scores, head).argmin(1) == wanted)
+    points = curve(confidence(scores, head, measure), as_distances(scores, head).argmin(1) == wanted)
+    return points if measure == "margin" else points._replace(threshold=-points.threshold)
 
 
 def plot_rejection(
@@ -75,7 +79,7 @@ def plot_rejection(
     path: str | Path | None = None,
     *,
     measure: Measure = "margin",
-    figure_10: bool = True,
+    figure_10: bool | None = None,
 ) -> Figure:
     """Draw error against rejection, and return the Matplotlib figure.
 
@@ -88,7 +92,8 @@ def plot_rejection(
     path
         Where to write the figure too: .png, .svg or .pdf.
     figure_10
-        Whether to mark what the 1998 paper reports for other classifiers; False for images that are not MNIST's.
+        Whether to mark what the 1998 paper reports for other classifiers of MNIST's digits; by default where every
+        model reads grey images of ten classes.
 
     Raises
     ------
@@ -108,6 +113,8 @@ def plot_rejection(
     if not isinstance(named, Mapping) or not named:
         raise TypeError(f"models: wanted a lenet_fast.Model, or a dictionary of them by name, found {models!r}")
     curves = {name: rejection_curve(model, images, labels, measure=measure) for name, model in named.items()}
+    if figure_10 is None:
+        figure_10 = all((m.network.input[0], m.network.classes) == (1, 10) for m in named.values())
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     axes = figure.subplots()
     for colour, (name, points) in zip(_COLOURS * len(curves), curves.items(), strict=False):
@@ -117,7 +124,7 @@ def plot_rejection(
             where="post",
             color=colour,
             linewidth=1.8,
-            label=name + ("" if points.error.any() else ", no errors"),
+            label=f"{_legible(name)}{'' if points.error.any() else ', no errors'}",
         )
     if figure_10:
         _mark_figure_10(axes)
@@ -127,6 +134,11 @@ def plot_rejection(
     return figure
 
 
+def _legible(name: object) -> str:
+    """A name that the legend shows: Matplotlib leaves out what is empty or begins with "_"."""
+    return f" {name}" if str(name).startswith("_") else str(name) or "(no name)"
+
+
 def _mark_figure_10(axes: Axes) -> None:
     for marker, (name, rejected) in zip(_MARKERS, FIGURE_10.items(), strict=True):
         label = f"1998: {name}, {rejected:g} %"
@@ -134,11 +146,14 @@ def _mark_figure_10(axes: Axes) -> None:
 
 
 def _frame(axes: Axes, curves: list[Curve], figure_10: bool) -> None:
-    """The range in which a user would reject: down to the last error, and at most a fifth of the images."""
+    """All of a curve down to its last error; beside the figures of 1998, as far as those reach."""
     last = max(100 * points.rejected[points.error > 0].max(initial=0.01) for points in curves)
-    right = 9.0 if figure_10 else min(last, 20.0)
+    right = 9.0 if figure_10 else last
     seen = [100 * points.error[(100 * points.rejected <= right) & (points.error > 0)] for points in curves]
-    lowest, highest = min(e.min(initial=0.5) for e in seen), max(e.max(initial=0.5) for e in seen)
+    if figure_10 or not any(len(errors) for errors in seen):
+        seen.append(np.array([0.1, FIGURE_10_ERROR]))
+    errors = np.concatenate(seen)
+    lowest, highest = errors.min(), errors.max()
     axes.set(xlim=(0, right), xlabel="images rejected, %", ylabel="errors among the others, %")
     axes.set_ylim(lowest / 1.5, highest * 1.5)  # before the scale: then a curve without an error is no matter
     axes.set_yscale("log")

@@ -26,7 +26,7 @@ _COLOURS = {
 def require_matplotlib() -> None:
     """Raise an ImportError that names the extra where matplotlib is missing."""
     if find_spec("matplotlib") is None:
-        raise ImportError('--plot needs matplotlib: pip install "lenet-fast[bench]"')
+        raise ImportError("--plot needs matplotlib, which is not installed: pip install matplotlib")
 
 
 def write_plot(path: Path, tables: Mapping[str, tuple[Model, list[Row]]], peak: float) -> None:

@@ -32,12 +32,14 @@ def reference_models() -> dict[str, Model]:
 
 
 def subject(name: str) -> Model:
-    """A reference network by its name, or the model in a file; ValueError or OSError if it is neither."""
+    """A reference network or bundled model by its name, or the model in a file; ValueError if it is none of these."""
     models = reference_models()
     if name in models:
         return models[name]
     if not Path(name).exists():
-        raise ValueError(f"model: wanted a file, or one of {', '.join(models)}, found {name!r}")
+        if name in pretrained():
+            return pretrained(name)
+        raise ValueError(f"model: wanted a file, or one of {', '.join([*models, *pretrained()])}, found {name!r}")
     return load(name)
 
 

@@ -13,6 +13,7 @@ from ..bench.plot import require_matplotlib, write_plot
 from ..bench.report import heading, line, missing, write_json
 from ..bench.subjects import REFERENCES, subject
 from ..model import Model
+from ..pretrained import pretrained
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +29,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "model",
         nargs="*",
         default=list(REFERENCES),
-        help=f"a model file or one of {', '.join(REFERENCES)} (default: all of these)",
+        help=f"one of {', '.join(REFERENCES)} (default: all of these), a model file, or a bundled model: "
+        f"{', '.join(pretrained())}",
     )
     parser.add_argument(
         "--vs",

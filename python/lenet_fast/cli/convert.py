@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..weights import read_model
-from .source import add_options, wishes_of
+from .source import add_options, read, wishes_of
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,7 +16,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "The result "
         "says everything, so that lenet_fast.load needs nothing but its name.",
     )
-    parser.add_argument("file", metavar="IN", help="a model file")
+    parser.add_argument("file", metavar="IN", help="a model file, or the name of a bundled model")
     parser.add_argument("out", metavar="OUT", help="where to write")
     add_options(parser)
     parser.set_defaults(run=run)
@@ -27,6 +26,6 @@ def run(options: argparse.Namespace) -> None:
     """Read, write, and say what was read."""
     if not options.out.endswith((".safetensors", ".npz", ".onnx")):
         raise ValueError(f"{options.out}: wanted a name that ends in .safetensors, .npz or .onnx, found another")
-    imported = read_model(options.file, wishes_of(options))
+    imported = read(options.file, wishes_of(options))
     imported.model.save(options.out)
     print(f"{options.file} ({imported.format}) -> {options.out}: {imported.model!r}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..pretrained import pretrained
-from ..weights import read_model
-from .source import add_options, is_bundled, wishes_of
+from .source import add_options, read, wishes_of
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,16 +29,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> None:
     """Print the table, the source names, then the model's card."""
-    if is_bundled(options.file):
-        model, origin = pretrained(options.file), {}
-    else:
-        imported = read_model(options.file, wishes_of(options))
-        model, origin = imported.model, dict(imported.sources)
-        print(f"{options.file}: {imported.format}\n")
-    print(model.summary())
+    imported = read(options.file, wishes_of(options))
+    model = imported.model
+    print(f"{options.file}: {imported.format}\n\n{model.summary()}")
     if model.calibration:
         print(f"\n{model.calibration}")
-    for facts in (origin, dict(model.card)):
+    for facts in (imported.sources, model.card):
         if facts:
             print()
             width = max(map(len, facts))

@@ -15,8 +15,7 @@ from ..digits import prepare_digits, sample_digits
 from ..idx import looks_like_idx, parse_idx
 from ..model import Model
 from ..pretrained import pretrained
-from ..weights import load
-from .source import is_bundled
+from .source import read
 
 _NPY = b"\x93NUMPY"
 _MAX_BYTES = 1 << 30
@@ -62,14 +61,23 @@ def run(options: argparse.Namespace) -> None:
         )
     if options.samples and options.labels:
         raise ValueError("predict: wanted --labels with image files, found it with --samples")
-    model = pretrained(options.model) if is_bundled(options.model) else load(options.model)
+    model = read(options.model).model
     if options.samples:
         _show_samples(model, options.reject)
         return
-    wanted = _read_labels(options.labels) if options.labels else None
+    if options.reject and not (model.calibration and model.calibration.rejects):
+        raise ValueError(
+            f"--reject: wanted a model with a threshold, found {options.model} without; give it one in Python: "
+            "model.calibrate(images, labels).save(file)"
+        )
+    wanted = _read_labels(options.labels, len(model.classes_)) if options.labels else None
     labels = []
     for name in options.files:
         images = _read_images(name, model)
+        if images is None:
+            labels.append(np.array([-1]))
+            print(f"{name}  no digit: nothing is drawn there")
+            continue
         found, confidence = model.topk(images, 1)
         labels.append(model.predict(images, reject=True) if options.reject else found[:, 0])
         if not (options.quiet and wanted is not None):
@@ -89,7 +97,8 @@ def _read(file: str) -> bytes:
     return data
 
 
-def _read_images(file: str, model: Model) -> NDArray[Any]:
+def _read_images(file: str, model: Model) -> NDArray[Any] | None:
+    """What the file holds; None for a scan on which nothing is drawn."""
     data = _read(file)
     if data.startswith(_NPY):
         return _parse_npy(data, file)
@@ -106,8 +115,8 @@ def _parse_npy(data: bytes, file: str) -> NDArray[Any]:
     return array
 
 
-def _parse_picture(data: bytes, file: str, model: Model) -> NDArray[Any]:
-    """One picture as the model wants it: in colour, or a digit that is light on dark, sized and centred."""
+def _parse_picture(data: bytes, file: str, model: Model) -> NDArray[Any] | None:
+    """One picture as the model wants it: in colour, or a digit that is light on dark, sized and centred, if any."""
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
@@ -125,7 +134,7 @@ def _parse_picture(data: bytes, file: str, model: Model) -> NDArray[Any]:
             )
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{file}: wanted a picture, a .npy array or an IDX file, found something that is none of them"
+            f"{file}: wanted a picture, a .npy array or an IDX file, found something else or a damaged one"
         ) from error
     opaque = rgba[..., 3:] / 255
     colours: NDArray[np.uint8] = np.rint(rgba[..., :3] * opaque + 255 * (1 - opaque)).astype(
@@ -140,9 +149,7 @@ def _parse_picture(data: bytes, file: str, model: Model) -> NDArray[Any]:
     if fits and np.median(edge) < 128:
         return grey
     prepared = prepare_digits(grey)
-    if not prepared.any():
-        raise ValueError(f"{file}: wanted a picture of a digit, found one of a single colour")
-    return prepared
+    return prepared if prepared.any() else None
 
 
 def _to_8_bits(picture: Any) -> Any:
@@ -153,11 +160,13 @@ def _to_8_bits(picture: Any) -> Any:
     return Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
 
 
-def _read_labels(file: str) -> NDArray[Any]:
+def _read_labels(file: str, classes: int) -> NDArray[Any]:
     data = _read(file)
     labels = _parse_npy(data, file) if data.startswith(_NPY) else parse_idx(data, file)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(f"{file}: wanted one whole number per image, found {labels.dtype} of shape {labels.shape}")
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"{file}: wanted classes from 0 to {classes - 1}, found {labels.min()} to {labels.max()}")
     return labels
 
 

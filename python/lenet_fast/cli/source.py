@@ -8,7 +8,8 @@ from typing import Any
 
 from ..networks import TEMPLATES
 from ..pretrained import pretrained
-from ..weights.build import Wishes
+from ..weights import read_model
+from ..weights.build import Imported, Wishes
 from ..weights.mapping import Answers
 
 SCALINGS = "unit, mnist, symmetric, lecun, raw, zscore, as-is"
@@ -37,9 +38,15 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
     return Wishes(options.network, options.preprocess, variations, answers)
 
 
-def is_bundled(name: str) -> bool:
-    """Whether this is the name of a bundled model, and of no file here."""
-    return name in pretrained() and not Path(name).exists()
+def read(name: str, wishes: Wishes | None = None) -> Imported:
+    """The model in a file, or the bundled one of this name where there is no such file."""
+    if Path(name).exists():
+        return read_model(name, wishes)
+    if name not in pretrained():
+        raise ValueError(f"{name}: wanted a model file, or one of {', '.join(pretrained())}, found neither")
+    if wishes not in (None, Wishes()):
+        raise ValueError(f"{name}: wanted a bundled model as it is, found options that say what it is; leave them out")
+    return Imported(pretrained(name), "bundled", {})
 
 
 def _padding(text: str) -> tuple[int, int]:

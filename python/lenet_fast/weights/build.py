@@ -15,7 +15,7 @@ from ..errors import WeightsError, brief
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
-from ..networks import Template, template_named
+from ..networks import Template, networks, template_named
 from . import description
 from .mapping import Answers, OpenQuestionError, assign, fitted, names_that_fit, relevant
 from .recognise import recognise
@@ -87,6 +87,7 @@ def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None, name: 
     if description.KEY not in source.metadata:
         return _from_tensors(source, wishes, preprocess)
     model = description.model_from(dict(source.tensors), source.metadata, name)
+    _check_wishes(wishes, model.network)
     model = model.replace(preprocess=_one_scaling(preprocess, model.preprocess))
     return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
 
@@ -94,15 +95,34 @@ def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None, name: 
 def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
     assert source.trace is not None
     found = recognise(source.trace)
-    if isinstance(wishes.network, Network) and wishes.network != found.network:
-        raise WeightsError(
-            f"network: wanted the network that was passed, found another in the file's graph ({found.network}); "
-            "leave network out, the file says everything"
-        )
+    _check_wishes(wishes, found.network)
     kept = _kept(source)
     own = kept.get("preprocess") or found.preprocess
     model = Model(found.network, found.weights, **kept | {"preprocess": _one_scaling(preprocess, own)})
     return Imported(model, source.format, found.sources)
+
+
+def _check_wishes(wishes: Wishes, found: Network) -> None:
+    """Refuse what contradicts a file that says everything."""
+    for keyword, value in {**wishes.variations, **vars(wishes.answers)}.items():
+        if value is not None:
+            raise WeightsError(
+                f"{keyword}: wanted weights that leave it open, found a file that says everything; leave {keyword} out"
+            )
+    if isinstance(wishes.network, str):
+        fits = _kinds(networks()[wishes.network]) == _kinds(found)
+    else:
+        fits = wishes.network in (None, found)
+    if not fits:
+        raise WeightsError(
+            f"network: wanted the network that was passed, found another in the file ({found}); "
+            "leave network out, the file says everything"
+        )
+
+
+def _kinds(network: Network) -> list[tuple[Any, ...]]:
+    """Layers without their sizes."""
+    return [(type(x), getattr(x, "activation", ""), getattr(x, "pooling", "")) for x in network.layers]
 
 
 def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _core
 from ..calibration import Calibration
-from ..errors import WeightsError
+from ..errors import WeightsError, brief
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
@@ -67,10 +67,14 @@ def model_from(tensors: Tensors, metadata: Mapping[str, str], name: str) -> Mode
             )
         images, scores = (tensors.pop(key) for key in ("check.images", "check.scores"))
         model = _model(tensors, description)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+    except KeyError as error:
+        raise WeightsError(f"{name}: wanted {error} in its metadata, found none") from error
+    except (json.JSONDecodeError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise WeightsError(
-            f"{name}: {error if not isinstance(error, KeyError) else f'wanted {error}, found none'}"
+            f"{name}: wanted the metadata that lenet_fast wrote, found it damaged ({brief(error)})"
         ) from error
+    except ValueError as error:
+        raise WeightsError(f"{name}: {error}") from error
     _run_check(model, images, scores, name)
     return model
 
