@@ -193,7 +193,7 @@ def test_calibration_travels_with_the_model(tmp_path, random, ending):
     if ending == ".onnx":
         pytest.importorskip("onnx", reason="writing ONNX needs onnx")
     images = random.integers(0, 256, (64, 28, 28), np.uint8)
-    model = lenet_fast.pretrained("digits")
+    model = lenet_fast.pretrained("digits").replace(calibration=None)
     doubtful = np.sort(model.scores(images))[:, 1] - np.sort(model.scores(images))[:, 0] < 3
     model = model.calibrate(images, (model.predict(images) + doubtful) % 10, 0.0)
     assert model.calibration.rejected == doubtful.sum() > 0
@@ -254,6 +254,15 @@ TEN = as_images(np.eye(10, 3))
 def test_bad_calibration_is_one_sentence(arguments, error, words):
     with pytest.raises(error, match=words):
         logits_model(3).calibrate(*arguments)
+
+
+def test_a_threshold_that_rejects_every_image():
+    model = logits_model(3, Calibration(margin=10.0))
+    with pytest.raises(
+        ValueError, match="images: wanted some that the threshold on the other measure leaves, found none"
+    ):
+        lenet_fast.pretrained("digits").calibrate(np.zeros((5, 28, 28), np.uint8), [0] * 5)
+    assert model.calibrate(TEN, [0, 1, 2, *[0] * 7]).calibration.margin == 0  # replaced: it is the same measure
 
 
 def test_few_images_bring_a_warning():

@@ -48,10 +48,10 @@ def test_the_networks_are_those_of_the_family():
 
 
 def test_accuracy_on_mnist(mnist):
-    """At least 99.0 % on the 10,000 test digits, and the figure that the card states."""
+    """At least 99.45 % on the 10,000 test digits, and the figure that the card states."""
     images, labels = mnist
     right = int((lenet_fast.predict(images) == labels).sum())
-    assert right >= 9_900
+    assert right >= 9_945
     assert f"{right:,} of 10,000" in lenet_fast.pretrained("digits").card["test accuracy"]
 
 
@@ -103,18 +103,22 @@ def test_rejection_on_mnist(mnist):
     images, labels = mnist
     found = lenet_fast.predict(images, reject=True)
     rejected, errors = int((found == -1).sum()), int(((found >= 0) & (found != labels)).sum())
-    assert 0 < rejected < 500
-    assert errors < (lenet_fast.predict(images) != labels).sum() / 2
+    assert 0 < rejected < 200
+    assert errors < (lenet_fast.predict(images) != labels).sum() / 3
     page = (pretrained._FOLDER / "digits.md").read_text()
     assert f"({rejected:,} of 10,000;" in page
     assert f"({errors:,} of {10_000 - rejected:,};" in page
 
 
 def test_rubbish_is_rejected():
-    """Noise and blank images, at the threshold that loses 2 % of digits as the card reports it."""
+    """Noise, blank images and empty sheets, at the thresholds that the model is shipped with."""
     random = np.random.default_rng(4)
     noise = random.integers(0, 256, (500, 28, 28), np.uint8)
-    assert (lenet_fast.predict(noise, reject=True) == -1).mean() > 0.5
+    assert (lenet_fast.predict(noise, reject=True) == -1).mean() > 0.99
+    blank = np.repeat(np.arange(256, dtype=np.uint8), 28 * 28).reshape(-1, 28, 28)
+    assert (lenet_fast.predict(blank, reject=True) == -1).all()
+    sheets = lenet_fast.prepare_digits(random.normal(245, 4, (5, 120, 120)))
+    assert (lenet_fast.predict(sheets, reject=True) == -1).all()
 
 
 def test_same_bytes_on_mnist_at_every_batch_size_and_instruction_set(mnist, monkeypatch):

@@ -124,6 +124,11 @@ def fitted(
     other = _thresholds(before or Calibration(), measure, None)
     right = as_distances(scores, head).argmin(1) == labels
     candidates = other.accepts(scores, head)
+    if not candidates.any():
+        raise ValueError(
+            "images: wanted some that the threshold on the other measure leaves, found none; "
+            "model.replace(calibration=None) has no threshold"
+        )
     points = curve(confidence(scores, head, measure)[candidates], right[candidates])
     if target_rejection is None:
         chosen = _fewest_rejected(points, target_error)
@@ -134,7 +139,7 @@ def fitted(
                 f"target_rejection: wanted at least the {gone:.4g} that the threshold on the other measure rejects, "
                 f"found {target_rejection:g}; model.replace(calibration=None) has none"
             )
-        kept = (1 - target_rejection) * len(scores) / max(candidates.sum(), 1)
+        kept = (1 - target_rejection) * len(scores) / candidates.sum()
         chosen = int(np.flatnonzero(points.rejected <= max(1 - kept, 0) + 1e-12)[-1])
     threshold = 0.0 if chosen == 0 and measure == "margin" else _threshold(points, chosen)
     found = _thresholds(other, measure, abs(threshold))
