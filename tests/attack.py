@@ -1,7 +1,8 @@
 """Load every prefix and every altered byte of one file, in a process of its own: `python attack.py FILE OPTIONS`.
 
 Prints JSON: how many loads, the slowest (seconds), how much the memory grew at most (MiB), and every outcome that is
-neither a model nor WeightsError. A crash of the process is for its caller to see.
+neither a model, nor WeightsError, nor the install line of a package that the altered file seems to want. A crash of the
+process is for its caller to see.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def attack(path, options, every):
             if not str(error).startswith(str(path)) or len(str(error)) > 2000:
                 wrong.append(f"{what}: {str(error)[:200]}")
         except BaseException as error:
-            wrong.append(f"{what}: {error!r:.200}")
+            if not (isinstance(error, ImportError) and "pip install" in str(error)):
+                wrong.append(f"{what}: {error!r:.200}")
         count, slowest = count + 1, max(slowest, time.perf_counter() - start)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(json.dumps({"loads": count, "models": models, "slowest": slowest, "grown": grown, "wrong": wrong[:5]}))
