@@ -51,9 +51,9 @@ WEAKNESSES = """## Known weaknesses
 
 Digits that are not sized and centred as MNIST's are read badly, and dark ones on light not at all: bring them to that
 form with `lenet_fast.prepare_digits`. Without `reject=True` every image is taken for a digit, noise and letters too;
-with it, letters and strokes that resemble a digit still pass. Printed digits are not what it was trained on: a 1 with a
-flag is taken for a 7, surely. Shadows across a scan are taken for ink. One digit at a time: there is no segmentation,
-and several in one image are read as one."""
+with it, letters and strokes that resemble a digit still pass. Printed digits were not trained on. Shadows across a
+scan are taken for ink, and the digit is misread without doubt. One digit at a time: there is no segmentation, and
+several in one image are read as one."""
 
 
 @dataclass(frozen=True)
