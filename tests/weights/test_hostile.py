@@ -137,7 +137,7 @@ def test_every_prefix_and_every_flipped_bit(tmp_path, small, name):
         (".safetensors", ".npz", ".onnx", ".keras", ".h5", ".tflite", ".caffemodel", ".param", ".xml")
     )
     options = {} if says_all else {"network": "small", "flatten": "CHW"}
-    script = Path(__file__).with_name("attack.py")
+    script = Path(__file__).parents[1] / "attack.py"
     done = subprocess.run(
         [sys.executable, script, path, json.dumps(options), str(EVERY)], capture_output=True, text=True
     )

@@ -276,7 +276,7 @@ def test_real_files(tmp_path, way):
     path = tmp_path / "lenet"
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-W", "ignore", __file__, way, path]
-    done = subprocess.run(command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     source = read(tensorflow.index_in(path) if path.is_dir() else path.with_name("lenet.index"))
     foreign_arrays.computes_like_torch(source)

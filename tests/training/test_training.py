@@ -16,7 +16,7 @@ import lenet_fast
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "training"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "training"))
 import download
 import mnist
 
