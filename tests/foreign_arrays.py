@@ -9,7 +9,7 @@ import pytest
 from lenet_fast import WeightsError
 from lenet_fast.weights.build import Wishes, build
 from lenet_fast.weights.files import File
-from lenet_fast.weights.mapping import Answers
+from lenet_fast.weights.mapping.answers import Answers
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
@@ -76,7 +76,7 @@ def refused(read, path, data, way_out=""):
     path.write_bytes(data)
     with pytest.raises(WeightsError) as caught:
         read(File.open(path))
-    message = str(caught.value)
+    message = str(caught.value.inside(str(path)))
     assert message.startswith(f"{path}: ") and "\n" not in message and way_out in message
     return message
 
@@ -106,4 +106,4 @@ def outcome(read, path, data):
         source = read(File.open(path))
         build(source, Wishes(network="lenet5-relu-max", answers=Answers(flatten="CHW")), str(path))
     except WeightsError as error:
-        assert str(error).startswith(f"{path}: ")
+        assert str(error.inside(str(path))).startswith(f"{path}: ")

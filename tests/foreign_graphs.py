@@ -65,7 +65,12 @@ def outputs(module, pixels):
 
 
 def loaded(reader, path):
-    return build(reader.read(File.open(Path(path))), Wishes(), str(path)).model
+    """The model of a reader's file; errors name the file, as the door of all readers sees to."""
+    try:
+        source = reader.read(File.open(Path(path)))
+    except WeightsError as error:
+        raise error.inside(str(path)) from error
+    return build(source, Wishes(), str(path)).model
 
 
 def error(model, pixels, wanted):
@@ -91,7 +96,7 @@ def check_damage(reader, path, begins_with, cuts=300, flips=500):
             with np.errstate(all="ignore"):  # a flipped exponent overflows where weights become float32
                 loaded(reader, begins_with)
         except WeightsError as error:
-            assert str(error).startswith(str(path.parent)), error
+            assert str(error.inside(str(path))).startswith(str(path.parent)), error
             refused += 1
         assert time.perf_counter() - begin < 5
     path.write_bytes(whole)

@@ -23,8 +23,8 @@ from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
 from .networks import networks
 from .pretrained import pretrained
 from .rejection import plot_rejection, rejection_curve
-from .weights import load
 from .weights.live import from_keras, from_onnx, from_state_dict, from_torch
+from .weights.loading import load
 
 __all__ = [
     "RBF",

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _core, calibration
 from .calibration import Calibration, Measure
+from .errors import ArgumentError
 from .images import Pixels, Preprocess, as_batch, unmasked
 from .network import RBF, Dense, Network, Subsample2x2
 
@@ -306,7 +307,7 @@ class Model:
         archive, any other ending safetensors. The last two carry a few inputs with their outputs, which are run again
         when loaded.
         """
-        from .weights import save
+        from .weights.saving import save
 
         save(self, path)
 
@@ -381,26 +382,28 @@ def _restore(parts: dict[str, Any]) -> Model:
 
 def _checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
     """Read-only float32 copies of the tensors that the network wants, and of no others."""
+    names = ", ".join(network.parameters)
     if unknown := sorted(set(weights) - set(network.parameters)):
-        raise ValueError(f"{unknown[0]}: wanted {', '.join(network.parameters)}, found a tensor that no layer has")
+        raise ArgumentError(unknown[0], names, "a tensor that no layer has")
     checked = {}
     for name, shape in network.parameters.items():
         if name not in weights:
-            raise ValueError(
-                f"{name}: wanted an array of shape {shape}, found none; "
-                f"the network wants {', '.join(network.parameters)}"
-            )
-        given = np.asarray(unmasked(name, weights[name]))
-        if given.dtype.kind not in "fiub":
-            raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
-        array = np.array(given, np.float32, order="C")
-        if array.shape != shape:
-            raise ValueError(f"{name}: wanted shape {shape}, found {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name}: wanted finite values, found {array[~np.isfinite(array)].flat[0]}")
-        checked[name] = np.frombuffer(array.tobytes(), np.float32).reshape(shape)  # nobody can make it writeable
+            raise ArgumentError(name, f"an array of shape {shape}", "none", f"the network wants {names}")
+        checked[name] = _checked_tensor(name, weights[name], shape)
     _check_unconnected(network, checked)
     return checked
+
+
+def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Floats:
+    given = np.asarray(unmasked(name, values))
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
+    array = np.array(given, np.float32, order="C")
+    if array.shape != shape:
+        raise ArgumentError(name, f"shape {shape}", f"{array.shape}")
+    if not np.isfinite(array).all():
+        raise ArgumentError(name, "finite values", f"{array[~np.isfinite(array)].flat[0]}")
+    return np.frombuffer(array.tobytes(), np.float32).reshape(shape)  # nobody can make it writeable
 
 
 def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:
@@ -414,7 +417,6 @@ def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:
             unconnected[output, list(sources)] = False
         if weights[name][unconnected].any():
             output, source = cast("tuple[int, int]", tuple(np.argwhere(unconnected & weights[name].any((2, 3)))[0]))
-            raise ValueError(
-                f"{name}: wanted zeros where the connection table has no connection, found others from map {source} to "
-                f"map {output}; set them to 0 or leave the table out"
-            )
+            wanted = "zeros where the connection table has no connection"
+            found = f"others from map {source} to map {output}"
+            raise ArgumentError(name, wanted, found, "set them to 0 or leave the table out")

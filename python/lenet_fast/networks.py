@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from .errors import ArgumentError
 from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2
 
 #: Which S2 maps feed each C3 map (Table I of the 1998 paper): neighbours wrap round.
@@ -72,7 +73,7 @@ class Template:
             overrides["padding"] = (overrides["padding"], 0)
         known = [f.name for f in fields(self)]
         if unknown := sorted(set(overrides) - set(known)):
-            raise ValueError(f"network: wanted variations of {', '.join(known)}, found {unknown[0]!r}")
+            raise ArgumentError("network", f"variations of {', '.join(known)}", f"{unknown[0]!r}")
         if "activation" in overrides:
             overrides.setdefault("conv_activation", None)
         return replace(self, **overrides)
@@ -110,5 +111,5 @@ def networks() -> dict[str, Network]:
 def template_named(name: str, names: Sequence[str] = tuple(TEMPLATES)) -> Template:
     """Return the template of a named network; ValueError lists the names."""
     if name not in names:
-        raise ValueError(f"network: wanted one of {', '.join(names)} or a lenet_fast.Network, found {name!r}")
+        raise ArgumentError("network", f"one of {', '.join(names)} or a lenet_fast.Network", f"{name!r}")
     return TEMPLATES[name]

@@ -6,14 +6,17 @@ lie (n, map, row, column); weights are float64, for whoever needs float32 to rou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import network
-from .model import Model
+
+if TYPE_CHECKING:
+    from .model import Model
 
 Array: TypeAlias = NDArray[Any]
 
@@ -55,6 +58,19 @@ class Curve:
     """Element by element: "tanh", "sigmoid" or "relu"."""
 
     kind: str
+
+    def of(self, x: Any) -> Any:
+        """What it makes of a number or an array."""
+        return _CURVES[self.kind](x)
+
+
+#: What the family has, for messages.
+ACTIVATIONS = "tanh, scaled tanh, sigmoid, relu or none"
+_CURVES: dict[str, Callable[[Any], Any]] = {
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relu": lambda x: np.maximum(x, 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -111,22 +127,22 @@ def plain(model: Model) -> list[Operation]:
 
 def _written(layer: network.Layer, tensors: list[Array]) -> list[Operation]:
     match layer:
-        case network.Conv5x5(_, activation, padding):
-            return [Conv(tensors[0], tensors[1], padding), *_activation(activation)]
-        case network.Subsample2x2("trainable", activation):
-            return [Pool("average"), Affine(4 * tensors[0], tensors[1]), *_activation(activation)]
-        case network.Subsample2x2(pooling, activation):
-            return [Pool(pooling), *_activation(activation)]
-        case network.Dense(_, activation):
-            return [Dense(tensors[0], tensors[1]), *_activation(activation)]
+        case network.Conv5x5(_, _, padding):
+            return [Conv(tensors[0], tensors[1], padding), *_activation(layer)]
+        case network.Subsample2x2("trainable"):
+            return [Pool("average"), Affine(4 * tensors[0], tensors[1]), *_activation(layer)]
+        case network.Subsample2x2(pooling):
+            return [Pool(pooling), *_activation(layer)]
+        case network.Dense():
+            return [Dense(tensors[0], tensors[1]), *_activation(layer)]
         case network.RBF():
             return [Distances(tensors[0])]
 
 
-def _activation(name: str) -> list[Operation]:
-    if name == "scaled_tanh":
+def _activation(layer: network.Conv5x5 | network.Subsample2x2 | network.Dense) -> list[Operation]:
+    if layer.activation == "scaled_tanh":
         return [_scaling(SLOPE), Curve("tanh"), _scaling(AMPLITUDE)]
-    return [] if name == "identity" else [Curve(name)]
+    return [] if layer.activation == "identity" else [Curve(layer.activation)]
 
 
 def _scaling(factor: float) -> Affine:

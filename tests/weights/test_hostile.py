@@ -63,7 +63,7 @@ def plain_module(variant):
 
 def caffe_file(variant, path):
     test_caffe = pytest.importorskip("test_caffe", reason="protobuf is not installed (pip install '.[frameworks]')")
-    net = test_caffe.caffe.message_class("NetParameter")(name="small")
+    net = test_caffe.caffe_schema.message_class("NetParameter")(name="small")
     layer = test_caffe.add_layer(net, False, "data", "Input", [], ["data"])
     layer.input_param.shape.add().dim.extend((1, *variant.network.input))
     test_caffe.add_layers(net, plain_module(variant))

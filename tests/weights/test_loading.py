@@ -131,10 +131,10 @@ def test_a_missing_file_is_an_os_error(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda h: h | {"C1.bias": 7}, "tensor 'C1.bias' wanted dtype, shape and data_offsets, found something else"),
+        (lambda h: h | {"C1.bias": 7}, "tensor 'C1.bias': wanted dtype, shape and data_offsets, found something else"),
         (
             lambda h: h | {"C1.bias": h["C1.bias"] | {"dtype": "F8"}},
-            "tensor 'C1.bias' wanted a dtype of F64, .*, found 'F8'",
+            "tensor 'C1.bias': wanted a dtype of F64, .*, found 'F8'",
         ),
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"dtype": ["F32"]}}, "wanted a dtype of"),
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [-2]}}, "wanted a shape and two data_offsets"),
@@ -143,15 +143,15 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         (lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [1] * 9}}, "wanted a shape and two data_offsets"),
         (
             lambda h: h | {"C1.bias": h["C1.bias"] | {"shape": [1 << 40, 1 << 40]}},
-            "tensor 'C1.bias' wanted .* bytes, found 8",
+            "tensor 'C1.bias': wanted .* bytes, found 8",
         ),
         (
             lambda h: h | {"C1.bias": h["C1.bias"] | {"data_offsets": [0, 8]}},
-            "tensor '.*' wanted at byte .*, found at byte",
+            "tensor '.*': wanted at byte .*, found at byte",
         ),
         (
             lambda h: h | {"C1.bias": h["C1.bias"] | {"data_offsets": [8, 0]}},
-            "tensor 'C1.bias' wanted 8 bytes, found -8",
+            "tensor 'C1.bias': wanted 8 bytes, found -8",
         ),
         (lambda h: h | {"__metadata__": 3}, "wanted metadata that maps text to text"),
         (lambda h: h | {"__metadata__": {"lenet_fast": 3}}, "wanted metadata that maps text to text"),
@@ -171,7 +171,7 @@ def test_a_missing_file_is_an_os_error(tmp_path):
             lambda h: {k if k != "check.images" else "C9": v for k, v in h.items()},
             "wanted the tensors that were saved, found others",
         ),
-        (described(lambda d: d.update(format=2)), "wanted format 1; a newer lenet_fast may read it"),
+        (described(lambda d: d.update(format=2)), "wanted format 1, found 2; a newer lenet_fast may read it"),
         (described(lambda d: d.pop("network")), "wanted 'network' in its metadata, found none"),
         (described(lambda d: d["network"].update(input=[3, 11, 11])), "F3.weight: wanted shape"),
         (described(lambda d: d["network"].update(input=[3, 10**9, 8])), "input: wanted"),
@@ -201,11 +201,11 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         (described(lambda d: d["preprocess"].update(gamma=2)), "gamma"),
         (
             described(lambda d: d["preprocess"].update(scale=[1, 2, 3])),
-            "its check images wanted other scores than it computes",
+            "wanted the scores that were saved for its check images",
         ),
         (
             described(lambda d: d["network"]["layers"][0].update(activation="relu")),
-            "its check images wanted other scores",
+            "wanted the scores that were saved for its check images",
         ),
         (described(lambda d: d.update(classes=["one"])), "classes: wanted 3 names, found 1"),
         (described(lambda d: d.update(card=[])), "."),

@@ -84,6 +84,12 @@ def tail(image, *layers, outputs=10, last=()):
     return nn.Sequential(*body, nn.Flatten(), nn.Linear(size, outputs), *last)
 
 
+def slopes(maps):
+    activation = nn.PReLU(maps)
+    activation.weight.data[0] = 0.5
+    return activation
+
+
 def shifted(maps, gamma=1.0, dimensions=2):
     norm = (nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d)(maps)
     norm.bias.data.fill_(0.5)
@@ -112,14 +118,14 @@ GRAPHS = {
     "padded pooling": (lambda: tail(I28, conv(1, 6, 5), nn.AvgPool2d(2, padding=1)), I28, r"wanted windows inside the maps, found padding \(1, 1, 1, 1\)"),
     "pooling that rounds up": (lambda: tail((1, 27, 27), conv(1, 6, 5), nn.MaxPool2d(2, ceil_mode=True)), (1, 27, 27), "wanted windows inside the maps, found padding"),
     "global pooling": (lambda: tail(I28, conv(1, 6, 5), nn.AdaptiveAvgPool2d(1)), I28, "wanted 2x2 windows with stride 2, found a mean over 24x24 values; global and adaptive pooling are not supported"),
-    "leaky relu": (lambda: tail(I28, conv(1, 6, 5), nn.LeakyReLU()), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found LeakyRelu; other activations are not supported"),
-    "prelu": (lambda: tail(I28, conv(1, 6, 5), nn.PReLU()), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found PRelu"),
+    "leaky relu that falls": (lambda: tail(I28, conv(1, 6, 5), nn.LeakyReLU(-0.1)), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found LeakyRelu"),
+    "prelu": (lambda: tail(I28, conv(1, 6, 5), slopes(6)), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found PRelu"),
     "relu6": (lambda: tail(I28, conv(1, 6, 5), nn.ReLU6()), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found Clip from 0.0 to 6.0"),
     "elu": (lambda: tail(I28, conv(1, 6, 5), nn.ELU()), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found Elu"),
-    "swish": (lambda: tail(I28, conv(1, 6, 5), nn.SiLU()), I28, "wanted layers in one row, found an operator that joins two branches"),
+    "swish": (lambda: tail(I28, conv(1, 6, 5), nn.SiLU()), I28, r"wanted layers in one row, found \w+, an operator that joins two branches"),
     "two activations": (lambda: tail(I28, conv(1, 6, 5), nn.Tanh(), nn.Sigmoid()), I28, "wanted one activation per layer, found sigmoid behind tanh"),
     "activation first": (lambda: tail(I28, nn.Tanh(), conv(1, 6, 5)), I28, "wanted a convolution first, found an activation of pixels, tanh"),
-    "residual": (Residual, I28, "wanted layers in one row, found an operator that joins two branches; residual and branching graphs are not supported"),
+    "residual": (Residual, I28, r"wanted layers in one row, found \w+, an operator that joins two branches; residual and branching graphs are not supported"),
     "branches": (Inception, I28, "wanted layers in one row, found a branch: what .* reads is read again"),
     "multilayer perceptron": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10)), I28, "wanted a convolution before the first full connection, found a multilayer perceptron; it is not of the LeNet family"),
     "pooling only": (lambda: tail(I28, nn.MaxPool2d(2)), I28, "wanted at least one 5x5 convolution, found none; it is not of the LeNet family"),
@@ -167,7 +173,7 @@ def to_external(location):
 
 
 ONNX_FILES = {
-    "custom operator": (lambda m: setattr(m.graph.node[1], "domain", "com.example"), r"wanted an operator of ONNX itself, found custom operator com.example.\w+; export without it"),
+    "custom operator": (lambda m: setattr(m.graph.node[1], "domain", "com.example"), r"wanted an operation of the LeNet family, found custom operator com.example.\w+; use a general runtime"),
     "external data elsewhere": (to_external("../weights.bin"), r"wanted a second file in the same folder, found a reference to '../weights.bin'; no file elsewhere is ever opened"),
     "external data at an absolute path": (to_external("/etc/passwd"), r"found a reference to '/etc/passwd'; no file elsewhere is ever opened"),
     "external data missing": (to_external("weights.bin"), "wanted 'weights.bin' beside it, found no such file; keep the two together"),
@@ -219,8 +225,8 @@ def keras_models():
     return {
         "3x3": (head(layers.Conv2D(6, 3)), "wanted a 5x5 kernel, found 3x3"),
         "strides": (head(layers.Conv2D(6, 5, strides=2)), "wanted stride 1, found stride 2x2"),
-        "separable": (head(layers.SeparableConv2D(6, 5)), "wanted a layer of the LeNet family, found SeparableConv2D"),
-        "depthwise": (head(layers.DepthwiseConv2D(5)), "wanted a layer of the LeNet family, found DepthwiseConv2D"),
+        "separable": (head(layers.SeparableConv2D(6, 5)), "wanted an operation of the LeNet family, found SeparableConv2D"),
+        "depthwise": (head(layers.DepthwiseConv2D(5)), "wanted an operation of the LeNet family, found DepthwiseConv2D"),
         "same pooling": (head(layers.Conv2D(6, 5), layers.MaxPooling2D(2, padding="same"), shape=(27, 27, 1)), "wanted windows inside the maps, found padding"),
         "custom activation": (head(layers.Conv2D(6, 5, activation="swish")), "wanted tanh, scaled tanh, sigmoid, relu or none, found (swish|silu)"),
         "residual": (residual(), "wanted layers in one row, found Add of 2 inputs; residual and branching"),
@@ -228,11 +234,11 @@ def keras_models():
         "resizing": (head(layers.Resizing(32, 32), layers.Conv2D(6, 5)), "wanted images of the right size, found a layer that resizes them"),
         "global pooling": (Sequential([Input((28, 28, 1)), layers.Conv2D(6, 5), layers.GlobalAveragePooling2D(), layers.Dense(10)]), "global and adaptive pooling are not supported"),
         "perceptron": (Sequential([Input((28, 28)), layers.Flatten(), layers.Dense(10)]), "found a multilayer perceptron"),
-        "leaky": (head(layers.Conv2D(6, 5), layers.LeakyReLU()), "wanted tanh, scaled tanh, sigmoid, relu or none, found a relu with slope 0.3"),
+        "steep": (head(layers.Conv2D(6, 5), layers.LeakyReLU(1.5)), "wanted tanh, scaled tanh, sigmoid, relu or none, found a relu with slope 1.5"),
     }  # fmt: skip
 
 
-KERAS = ["3x3", "strides", "separable", "depthwise", "same pooling", "custom activation", "residual", "shared", "resizing", "global pooling", "perceptron", "leaky"]  # fmt: skip
+KERAS = ["3x3", "strides", "separable", "depthwise", "same pooling", "custom activation", "residual", "shared", "resizing", "global pooling", "perceptron", "steep"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

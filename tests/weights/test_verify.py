@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from lenet_fast import WeightsError
 from lenet_fast.cli import main
-from lenet_fast.weights import verify_file
 from lenet_fast.weights.build import Wishes
+from lenet_fast.weights.loading import verify_file
 from trainers import VARIANTS, lenet
 
 RANDOM = np.random.default_rng(4)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..model import Model
 from ..networks import networks
 from ..pretrained import pretrained
-from ..weights import load
+from ..weights.loading import load
 
 #: The networks whose speed is recorded.
 REFERENCES = ("lenet5-1998", "lenet5-tanh-average", "lenet5-relu-max")

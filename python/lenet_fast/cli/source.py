@@ -8,9 +8,9 @@ from typing import Any
 
 from ..networks import TEMPLATES
 from ..pretrained import pretrained
-from ..weights import read_model
 from ..weights.build import Imported, Wishes
-from ..weights.mapping import Answers
+from ..weights.loading import read_model
+from ..weights.mapping.answers import Answers
 
 SCALINGS = "unit, mnist, symmetric, lecun, raw, zscore, as-is"
 

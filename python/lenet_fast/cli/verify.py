@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..idx import looks_like_idx, parse_idx
-from ..weights import verify_file
 from ..weights.files import File
+from ..weights.loading import verify_file
 from ..weights.verify import Finding, best
 from .source import add_options, wishes_of
 

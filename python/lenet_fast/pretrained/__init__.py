@@ -9,7 +9,7 @@ from typing import overload
 
 from ..errors import WeightsError
 from ..model import Model
-from ..weights import load
+from ..weights.loading import load
 
 _FOLDER = Path(__file__).parent
 
@@ -57,5 +57,5 @@ def _load(name: str) -> Model:
     data = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(data).hexdigest() != _checksums()[name]:
         found = "another" if data else "none"
-        raise WeightsError(f"{path}: wanted the file that was shipped, found {found}; install lenet_fast again")
+        raise WeightsError("", "the file that was shipped", found, "install lenet_fast again", str(path))
     return load(path)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _core
-from ..errors import WeightsError, brief
+from ..errors import ArgumentError, OpenQuestionError, WeightsError, refuse
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from ..networks import Template, networks, template_named
-from . import description
-from .mapping import Answers, OpenQuestionError, assign, fitted, names_that_fit, relevant
-from .recognise import recognise
-from .source import Modules, Source
+from . import restoring
+from .description import KEY
+from .graph.recognise import recognise
+from .mapping.answers import Answers
+from .mapping.assign import assign
+from .mapping.fit import fitted, names_that_fit
+from .mapping.relevant import relevant
+from .source import Modules, Source, Tensors
 
 
 @dataclass(frozen=True)
@@ -63,30 +66,37 @@ def scaling(wish: str | Preprocess | None) -> Preprocess | None:
 
 
 def build(source: Source, wishes: Wishes, name: str) -> Imported:
-    """Make the model; WeightsError, beginning with `name`, says what does not fit or is not told."""
+    """Make the model; WeightsError, of the file `name`, says what does not fit or is not told."""
     _core.chosen_isa()  # a forced instruction set that is not there is no fault of the file
     preprocess = scaling(wishes.preprocess)
-    if isinstance(wishes.network, str):
-        template_named(wishes.network)
+    _check_arguments(wishes)
     try:
         with np.errstate(over="ignore"):  # what overflows float32 is infinite, and refused as such
-            return _built(source, wishes, preprocess, name)
-    except OpenQuestionError as question:
-        raise OpenQuestionError(f"{name}: {question}", question.keyword, question.choices) from question
+            return _built(source, wishes, preprocess)
     except WeightsError as error:
-        raise error if str(error).startswith(name) else WeightsError(f"{name}: {error}") from error
+        raise error.inside(name) from error.__cause__
+    except ArgumentError as error:  # of the model's, whose arguments are the file's
+        raise WeightsError(error.argument, error.wanted, error.found, error.way_out, name) from error
     except (ValueError, TypeError) as error:
-        if isinstance(error, ValueError) and str(error).startswith(("network:", "flatten:")):
-            raise
-        raise WeightsError(f"{name}: {error}") from error
+        raise WeightsError("", "a network that can be computed", f"one that cannot ({error})", file=name) from error
 
 
-def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None, name: str) -> Imported:
+def _check_arguments(wishes: Wishes) -> None:
+    """What the caller says wrongly is no fault of the file."""
+    if isinstance(wishes.network, str):
+        template_named(wishes.network).varied(**wishes.variations).network()
+    elif wishes.network is not None and not isinstance(wishes.network, Network):
+        raise TypeError(f"network: wanted a name or a lenet_fast.Network, found {wishes.network!r}")
+    elif wishes.network is not None and wishes.variations:
+        raise ArgumentError("network", "variations of a named network", "them beside a lenet_fast.Network")
+
+
+def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
     if source.trace is not None:
         return _from_graph(source, wishes, preprocess)
-    if description.KEY not in source.metadata:
+    if KEY not in source.metadata:
         return _from_tensors(source, wishes, preprocess)
-    model = description.model_from(dict(source.tensors), source.metadata, name)
+    model = restoring.model_from(dict(source.tensors), source.metadata)
     _check_wishes(wishes, model.network)
     model = model.replace(preprocess=_one_scaling(preprocess, model.preprocess))
     return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
@@ -96,7 +106,7 @@ def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -
     assert source.trace is not None
     found = recognise(source.trace)
     _check_wishes(wishes, found.network)
-    kept = _kept(source)
+    kept = restoring.parts_beside_network(source.metadata)
     own = kept.get("preprocess") or found.preprocess
     model = Model(found.network, found.weights, **kept | {"preprocess": _one_scaling(preprocess, own)})
     return Imported(model, source.format, found.sources)
@@ -106,18 +116,15 @@ def _check_wishes(wishes: Wishes, found: Network) -> None:
     """Refuse what contradicts a file that says everything."""
     for keyword, value in {**wishes.variations, **vars(wishes.answers)}.items():
         if value is not None:
-            raise WeightsError(
-                f"{keyword}: wanted weights that leave it open, found a file that says everything; leave {keyword} out"
-            )
+            way_out = f"leave {keyword} out"
+            refuse(keyword, "weights that leave it open", "a file that says everything", way_out)
     if isinstance(wishes.network, str):
         fits = _kinds(networks()[wishes.network]) == _kinds(found)
     else:
         fits = wishes.network in (None, found)
     if not fits:
-        raise WeightsError(
-            f"network: wanted the network that was passed, found another in the file ({found}); "
-            "leave network out, the file says everything"
-        )
+        way_out = "leave network out, the file says everything"
+        refuse("network", "the network that was passed", f"another in the file ({found})", way_out)
 
 
 def _kinds(network: Network) -> list[tuple[Any, ...]]:
@@ -130,58 +137,45 @@ def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
     if wish is None or wish == own:
         return own
     if own.white is not None:
-        raise WeightsError(
-            f"preprocess: wanted one scaling of the pixels, found one in the file too ({own}); leave preprocess "
-            "out, the file says everything"
-        )
+        way_out = "leave preprocess out, the file says everything"
+        refuse("preprocess", "one scaling of the pixels", f"one in the file too ({own})", way_out)
     channels = max(map(len, (wish.scale, wish.shift, own.scale, own.shift)))
     scale, shift = (np.broadcast_to(v, channels) for v in (wish.scale, wish.shift))
     behind, added = (np.broadcast_to(v, channels) for v in (own.scale, own.shift))
     return replace(wish, scale=tuple(scale * behind), shift=tuple(shift * behind + added))
 
 
-def _kept(source: Source) -> dict[str, Any]:
-    """What `Model.save` wrote beside the graph."""
-    if description.KEY not in source.metadata:
-        return {}
-    try:
-        return description.parts_beside_network(json.loads(source.metadata[description.KEY]))
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, AttributeError) as error:
-        raise WeightsError(f"wanted the metadata that lenet_fast wrote, found it damaged ({brief(error)})") from error
-
-
 def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
     tensors = relevant(source.tensors)
     if not tensors:
-        raise WeightsError(f"wanted weights, found {_what_instead(source)}; save the trained network's weights")
+        refuse("", "weights", _what_instead(source), "save the trained network's weights")
     _refuse_data_set(tensors)
     if wishes.network is None:
-        fits = names_that_fit(source)
-        hint = (
-            f"pass network={' or '.join(map(repr, fits))}, or try them all with 'lenet-fast verify'"
-            if fits
-            else "none of the named networks has these shapes: pass a lenet_fast.Network, or export the model to ONNX"
-        )
-        shapes = ", ".join(f"{n} {a.shape}" for n, a in list(tensors.items())[:12])
-        raise WeightsError(
-            f"wanted a network, since weights alone ({source.format}) do not say activation, pooling and padding, "
-            f"found {shapes}; {hint}"
-        )
+        _ask_for_network(source, tensors)
     network = _network(source, wishes, tensors)
     weights, sources = assign(source, network, wishes.answers)
     model = Model(network, weights, preprocess=preprocess or Preprocess(white=None))
     return Imported(model, source.format, sources)
 
 
-def _network(source: Source, wishes: Wishes, tensors: dict[str, NDArray[Any]]) -> Network:
+def _ask_for_network(source: Source, tensors: Tensors) -> NoReturn:
+    fits = names_that_fit(source)
+    way_out = f"pass network={' or '.join(map(repr, fits))}, or try them all with 'lenet-fast verify'"
+    if not fits:
+        way_out = "none of the named networks has these shapes: pass a lenet_fast.Network, or export the model to ONNX"
+    wanted = f"a network, since weights alone ({source.format}) do not say activation, pooling and padding"
+    refuse("", wanted, _shapes(tensors), way_out)
+
+
+def _shapes(tensors: Tensors) -> str:
+    return ", ".join(f"{name} {array.shape}" for name, array in list(tensors.items())[:12])
+
+
+def _network(source: Source, wishes: Wishes, tensors: Tensors) -> Network:
     """The network that the user means, a named one with the sizes that the weights have."""
     if isinstance(wishes.network, Network):
-        if wishes.variations:
-            raise ValueError("network: wanted variations of a named network, found them beside a lenet_fast.Network")
         return wishes.network
     assert wishes.network is not None
-    if not isinstance(wishes.network, str):
-        raise TypeError(f"network: wanted a name or a lenet_fast.Network, found {wishes.network!r}")
     template = template_named(wishes.network).varied(**wishes.variations)
     chosen = {key: getattr(template, key) for key in wishes.variations}
     if source.modules:
@@ -190,18 +184,18 @@ def _network(source: Source, wishes: Wishes, tensors: dict[str, NDArray[Any]]) -
             chosen["padding"] = source.modules.paddings[:2]
     fits = fitted(template, tensors, chosen)
     if not fits:
-        others = [name for name in names_that_fit(source) if name != wishes.network]
-        shapes = ", ".join(f"{n} {a.shape}" for n, a in list(tensors.items())[:12])
-        bad = [f"{n} {a.shape}" for n, a in tensors.items() if a.ndim == 4 and 5 not in a.shape]
-        only = f"; only 5x5 kernels are supported, found {bad[0]}" if bad else ""
-        raise WeightsError(
-            f"network: wanted the shapes of {wishes.network} ("
-            + ", ".join(f"{n} {s}" for n, s in template.network().parameters.items() if len(s) > 1)
-            + f"), found {shapes}{only}; "
-            + (f"these fit: {', '.join(others)}" if others else "none of the named networks fits")
-        )
+        _refuse_network(source, wishes.network, template, tensors)
     _check_padding(fits, chosen, scaling(wishes.preprocess))
     return fits[0].network()
+
+
+def _refuse_network(source: Source, name: str, template: Template, tensors: Tensors) -> NoReturn:
+    others = ", ".join(fit for fit in names_that_fit(source) if fit != name)
+    bad = [f"{n} {a.shape}" for n, a in tensors.items() if a.ndim == 4 and 5 not in a.shape]
+    only = f"; only 5x5 kernels are supported, found {bad[0]}" if bad else ""
+    shapes = ", ".join(f"{n} {s}" for n, s in template.network().parameters.items() if len(s) > 1)
+    way_out = f"these fit: {others}" if others else "none of the named networks fits"
+    refuse("network", f"the shapes of {name} ({shapes})", f"{_shapes(tensors)}{only}", way_out)
 
 
 def _check_modules(modules: Modules, template: Template, name: str) -> None:
@@ -211,10 +205,9 @@ def _check_modules(modules: Modules, template: Template, name: str) -> None:
         ("pooling", modules.poolings, {template.pooling}),
     ):
         if found and not found & wanted:
-            raise WeightsError(
-                f"network: wanted a network whose {what} is {' or '.join(sorted(found))}, as the modules in the "
-                f"file, found {name!r} with {getattr(template, what)}; pass {what}={sorted(found)[0]!r}"
-            )
+            kinds = sorted(found)
+            one = f"a network whose {what} is {' or '.join(kinds)}, as the modules in the file"
+            refuse("network", one, f"{name!r} with {getattr(template, what)}", f"pass {what}={kinds[0]!r}")
 
 
 def _check_padding(fits: list[Template], chosen: Mapping[str, Any], preprocess: Preprocess | None) -> None:
@@ -222,14 +215,10 @@ def _check_padding(fits: list[Template], chosen: Mapping[str, Any], preprocess: 
     sides = {fit.side for fit in fits if fit.channels == 1}
     if "padding" in chosen or len(sides) < 2 or preprocess is None or fits[0].table or not any(preprocess.shift):
         return
-    raise OpenQuestionError(
-        "padding: wanted to know whether the network pads images of 28x28 with zeros after scaling, found weights "
-        "that fit "
-        "that and images of 32x32 alike; pass padding=2 for the first (Conv2d(..., padding=2)), padding=0 for the "
-        "second",
-        "padding",
-        (),
-    )
+    wanted = "to know whether the network pads images of 28x28 with zeros after scaling"
+    found = "weights that fit that and images of 32x32 alike"
+    way_out = "pass padding=2 for the first (Conv2d(..., padding=2)), padding=0 for the second"
+    raise OpenQuestionError("padding", wanted, found, way_out, keyword="padding")
 
 
 def _what_instead(source: Source) -> str:
@@ -238,14 +227,14 @@ def _what_instead(source: Source) -> str:
     return "only " + ", ".join(f"{n} {a.dtype} {a.shape}" for n, a in list(source.tensors.items())[:4])
 
 
-def _refuse_data_set(tensors: dict[str, NDArray[Any]]) -> None:
+def _refuse_data_set(tensors: Tensors) -> None:
     if any(array.ndim == 4 and 5 in array.shape for array in tensors.values()):
         return
     for name, array in tensors.items():
         if (array.ndim >= 3 and len(array) >= 500 and array.shape[1:3] in ((28, 28), (32, 32))) or (
             array.ndim == 2 and len(array) >= 500 and array.shape[1] in (784, 1024, 3072)
         ):
-            raise WeightsError(f"{name}: wanted weights, found {array.shape}, images of a data set; this is no model")
+            refuse(name, "weights", f"{array.shape}, images of a data set", "this is no model")
 
 
 def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[float, bool]:
@@ -256,12 +245,12 @@ def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[flo
     if wanted.ndim == 1:
         labels = model.predict(images)
         if labels.shape != wanted.shape:
-            raise ValueError(f"expected: wanted {len(labels)} labels, found {len(wanted)}")
+            raise ArgumentError("expected", f"{len(labels)} labels", f"{len(wanted)}")
         share = float((labels != wanted).mean()) if len(wanted) else 0.0
         return share, share == 0
     scores = model.scores(images).astype(np.float64)
     if wanted.shape != scores.shape:
-        raise ValueError(f"expected: wanted outputs of shape {scores.shape} or labels, found shape {wanted.shape}")
+        raise ArgumentError("expected", f"outputs of shape {scores.shape} or labels", f"shape {wanted.shape}")
     probabilities = model.predict_proba(images).astype(np.float64)
     with np.errstate(divide="ignore"):
         readings = [scores, -scores, probabilities, np.log(probabilities)]

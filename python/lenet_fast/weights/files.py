@@ -9,11 +9,10 @@ from __future__ import annotations
 import io
 import os
 import stat
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import WeightsError, brief
+from ..errors import WeightsError, brief, refuse, whole
 
 LARGEST = 1 << 28  # bytes of a file
 LARGEST_UNPACKED = 1 << 25  # bytes out of compressed members
@@ -21,7 +20,7 @@ LARGEST_UNPACKED = 1 << 25  # bytes out of compressed members
 
 @dataclass(frozen=True)
 class File:
-    """Bytes and their path, which begins every error message."""
+    """Bytes and their path."""
 
     path: Path
     data: bytes
@@ -31,16 +30,14 @@ class File:
 
     @classmethod
     def open(cls, path: Path) -> File:
-        """Read a regular file; OSError if that fails, WeightsError if it is too large."""
+        """Read a regular file; OSError if that fails, WeightsError, which names it, if it is too large."""
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise WeightsError(f"{path}: wanted a regular file, found something else")
+                raise WeightsError("", "a regular file", "something else", file=str(path))
             if status.st_size > LARGEST:
-                raise WeightsError(
-                    f"{path}: wanted a model of the LeNet family, a few megabytes, found {status.st_size:,} bytes; "
-                    "it is a data set or another network"
-                )
+                wanted, found = "a model of the LeNet family, a few megabytes", f"{status.st_size:,} bytes"
+                raise WeightsError("", wanted, found, "it is a data set or another network", str(path))
             return cls(path, stream.read(LARGEST + 1))
 
     def companion(self, name: str) -> File:
@@ -48,12 +45,10 @@ class File:
         beside = self.path.parent / name
         plain = name and name == Path(name).name and name not in (".", "..") and "\\" not in name and "\0" not in name
         if not plain or beside.is_symlink():
-            raise WeightsError(
-                f"{self.path}: wanted a second file in the same folder, found a reference to {name!r}; "
-                "no file elsewhere is ever opened"
-            )
+            wanted, found = "a second file in the same folder", f"a reference to {name!r}"
+            raise WeightsError("", wanted, found, "no file elsewhere is ever opened", str(self))
         if not beside.is_file():
-            raise WeightsError(f"{self.path}: wanted {name!r} beside it, found no such file; keep the two together")
+            raise WeightsError("", f"{name!r} beside it", "no such file", "keep the two together", str(self))
         return File.open(beside)
 
 
@@ -61,32 +56,34 @@ class Archive:
     """A zip archive, of which no more than `LARGEST_UNPACKED` bytes are ever unpacked."""
 
     def __init__(self, file: File) -> None:
-        self._file = file
+        import zipfile  # which few files need
+
+        self._size = len(file.data)
         self._left = LARGEST_UNPACKED
-        try:
+        self._stored = zipfile.ZIP_STORED
+        with whole("a whole zip archive", "", zipfile.BadZipFile, OSError, NotImplementedError):
             self._zip = zipfile.ZipFile(io.BytesIO(file.data))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, OverflowError) as error:
-            raise WeightsError(f"{file}: wanted a whole zip archive, found a damaged one ({brief(error)})") from error
         self.names = self._zip.namelist()
 
     def read(self, name: str) -> bytes:
         """One member, whole."""
         try:
-            info = self._zip.getinfo(name)
-            stored = info.compress_type == zipfile.ZIP_STORED
-            limit = len(self._file.data) if stored else self._left
-            with self._zip.open(info) as stream:
-                data = stream.read(limit + 1)
-                if len(data) > limit:
-                    raise WeightsError(
-                        f"{self._file}: wanted a model of a few megabytes, found {name!r} of {info.file_size:,} bytes"
-                    )
-                self._left -= 0 if stored else len(data)
-                return data
+            return self._read(name)
         except WeightsError:
             raise
         except Exception as error:  # whatever a damaged archive makes zipfile and its decompressors raise
-            raise WeightsError(f"{self._file}: wanted {name!r} inside it, found damage ({brief(error)})") from error
+            raise WeightsError("", f"{name!r} inside it", f"damage ({brief(error)})") from error
+
+    def _read(self, name: str) -> bytes:
+        info = self._zip.getinfo(name)
+        is_stored = info.compress_type == self._stored
+        limit = self._size if is_stored else self._left
+        with self._zip.open(info) as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            refuse("", "a model of a few megabytes", f"{name!r} of {info.file_size:,} bytes")
+        self._left -= 0 if is_stored else len(data)
+        return data
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,20 @@ from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from .build import Wishes, build, distance
-from .mapping import Answers
+from .graph.recognise import recognise
+from .mapping.answers import Answers
 from .source import TORCH, UNKNOWN, Source
 
 _IMAGES = 8
+
+
+@contextmanager
+def _inside(name: str) -> Iterator[None]:
+    """The door: what is wrong with an object is said with its name."""
+    try:
+        yield
+    except WeightsError as error:
+        raise error.inside(name) from error.__cause__
 
 
 def from_torch(module: Any, example: Any = None, *, preprocess: str | Preprocess | None = None) -> Model:
@@ -39,10 +50,12 @@ def from_torch(module: Any, example: Any = None, *, preprocess: str | Preprocess
     --------
     >>> model = lenet_fast.from_torch(module, preprocess="mnist")  # doctest: +SKIP
     """
-    from .torch_module import read_module
+    from .graphs.torch_module import read_module
 
-    source, example = read_module(module, example)
-    model = build(source, Wishes(preprocess=preprocess), type(module).__name__).model
+    name = type(module).__name__
+    with _inside(name):
+        source, example = read_module(module, example)
+    model = build(source, Wishes(preprocess=preprocess), name).model
     return _compared(model, module, source, lambda images: _torch_outputs(module, example, images))
 
 
@@ -76,12 +89,14 @@ def from_keras(model: Any, *, preprocess: str | Preprocess | None = None) -> Mod
     --------
     >>> model = lenet_fast.from_keras(keras_model, preprocess="unit")  # doctest: +SKIP
     """
-    from .keras import read_model
+    from .graphs.keras import read_model
 
     if not hasattr(model, "to_json") or not hasattr(model, "layers"):
         raise TypeError(f"model: wanted a keras.Model, found {type(model).__name__}")
-    source = read_model(model)
-    made = build(source, Wishes(preprocess=preprocess), type(model).__name__).model
+    name = type(model).__name__
+    with _inside(name):
+        source = read_model(model)
+    made = build(source, Wishes(preprocess=preprocess), name).model
     shape = model.input_shape[1:]
     return _compared(
         made, model, source, lambda images: np.asarray(model.predict(_keras_layout(images, shape), verbose=0))
@@ -104,22 +119,14 @@ def _compared(model: Model, original: Any, source: Source, outputs: Any) -> Mode
     images = random.random((_IMAGES, maps, height - 2 * side, width - 2 * side), np.float32)
     if source.trace.decision:
         return model
-    bare = Model(model.network, model.weights, preprocess=_graph_scaling(source))
+    bare = Model(model.network, model.weights, preprocess=recognise(source.trace).preprocess)
     white = bare.preprocess.white or 1.0
     error, close = distance(bare, images * np.float32(white), outputs(images * np.float32(white)))
     if not close:
-        raise WeightsError(
-            f"{type(original).__name__}: wanted the outputs of the original, found others (off by {error:.1e} of "
-            "the largest); export it to ONNX and load that"
-        )
+        found = f"others (off by {error:.1e} of the largest)"
+        way_out = "export it to ONNX and load that"
+        raise WeightsError("", "the outputs of the original", found, way_out, type(original).__name__)
     return model
-
-
-def _graph_scaling(source: Source) -> Preprocess:
-    from .recognise import recognise
-
-    assert source.trace is not None
-    return recognise(source.trace).preprocess
 
 
 def from_onnx(model: Any, *, preprocess: str | Preprocess | None = None) -> Model:
@@ -129,11 +136,13 @@ def from_onnx(model: Any, *, preprocess: str | Preprocess | None = None) -> Mode
     --------
     >>> model = lenet_fast.from_onnx(onnx.load("lenet.onnx"))  # doctest: +SKIP
     """
-    from .onnx import read_model
+    from .graphs.onnx import read_model
 
     if not hasattr(model, "graph") or not hasattr(model, "opset_import"):
         raise TypeError(f"model: wanted an onnx.ModelProto, found {type(model).__name__}")
-    return build(read_model(model, "ModelProto"), Wishes(preprocess=preprocess), "ModelProto").model
+    with _inside("ModelProto"):
+        source = read_model(model)
+    return build(source, Wishes(preprocess=preprocess), "ModelProto").model
 
 
 def from_state_dict(

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..extras import needs
-from ..model import Model
 from ..operations import Affine, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax, plain
 from . import description
 from .files import replace_file
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 
 def write(path: Path, model: Model) -> None:

@@ -1,78 +1,82 @@
-"""What a file is, by its content: a table of formats, each with the reader that knows it."""
+"""What a file is, by its content: a table of formats, each with the reader that knows it.
+
+A reader is loaded when a file of its kind comes. What goes wrong inside one gets the file's name here.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
-from ..errors import WeightsError
-from . import (
-    caffe,
-    flax,
-    hdf5,
-    keras,
-    matlab,
-    mxnet,
-    ncnn,
-    numpy,
-    onnx,
-    openvino_ir,
-    pickles,
-    pytorch,
-    safetensors,
-    tensorflow,
-    text,
-    tflite,
-)
+from ..errors import WeightsError, refuse
+from . import signatures as signs
 from .files import Archive, File
 from .source import Source
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: its name, whether a file's first bytes may be of it, and its reader."""
+    """A format: its name, whether a file's bytes may be of it, and the module and function that read it."""
 
     name: str
     looks_like: Callable[[bytes], bool]
-    read: Callable[[File], Source]
+    module: str
+    function: str = "read"
+
+    def read(self, file: File) -> Source:
+        """What the reader makes of a file."""
+        reader = getattr(import_module(f".{self.module}", __package__), self.function)
+        return cast("Callable[[File], Source]", reader)(file)
 
 
-def _read_zip(file: File) -> Source:
-    archive = Archive(file)
-    names = archive.names
-    if pytorch.is_archive(names):
-        return pytorch.read_archive(file, archive)
-    if keras.is_archive(names):
-        return keras.read_archive(file, archive)
-    if numpy.is_archive(names):
-        return numpy.read_archive(file, archive)
-    raise WeightsError(
-        f"{file}: wanted a model (PyTorch, Keras or .npz), found a zip archive of {', '.join(names[:3]) or 'nothing'}; "
-        "unpack it and load what is inside"
-    )
+@dataclass(frozen=True)
+class Packed:
+    """A format inside a zip archive: whether it may be, by the names of its members, and what reads it."""
+
+    holds: Callable[[list[str]], bool]
+    module: str
+
+    def read(self, file: File, archive: Archive) -> Source:
+        """What the reader makes of the archive."""
+        reader = import_module(f".{self.module}", __package__).read_archive
+        return cast("Callable[[File, Archive], Source]", reader)(file, archive)
 
 
 #: In this order: first what a few certain bytes tell, last what is told by its shape.
 FORMATS = (
-    Format("zip", lambda data: data.startswith(b"PK\x03\x04"), _read_zip),
-    Format("HDF5", hdf5.looks_like, keras.read_hdf5),
-    Format("npy", numpy.looks_like, numpy.read),
-    Format("TFLite", tflite.looks_like, tflite.read),
-    Format("MXNet", mxnet.looks_like, mxnet.read),
-    Format("MATLAB", matlab.looks_like, matlab.read),
-    Format("TensorFlow checkpoint", tensorflow.looks_like, tensorflow.read),
-    Format("PyTorch", pytorch.is_legacy, pytorch.read_legacy),
-    Format("OpenVINO", openvino_ir.looks_like, openvino_ir.read),
-    Format("ncnn", ncnn.looks_like, ncnn.read),
-    Format("safetensors", safetensors.looks_like, safetensors.read),
-    Format("ONNX", onnx.looks_like, onnx.read),
-    Format("Caffe", caffe.looks_like, caffe.read),
-    Format("Flax", flax.looks_like, flax.read),
-    Format("pickle", pickles.looks_like, pickles.read),  # behind PyTorch, whose older files are pickles too
-    Format("text", text.looks_like, text.read),
+    Format("zip", signs.starts_with(signs.ZIP), "sniff", "read_zip"),
+    Format("HDF5", signs.starts_with(signs.HDF5), "graphs.keras", "read_hdf5"),
+    Format("npy", signs.starts_with(signs.NUMPY), "arrays.numpy"),
+    Format("TFLite", signs.is_tflite, "graphs.tflite"),
+    Format("MXNet", signs.starts_with(signs.MXNET), "arrays.mxnet"),
+    Format("MATLAB", signs.is_matlab, "arrays.matlab"),
+    Format("TensorFlow checkpoint", signs.is_tensorflow, "arrays.tensorflow"),
+    Format("PyTorch", signs.is_old_torch, "arrays.pytorch", "read_legacy"),
+    Format("OpenVINO", signs.is_openvino, "graphs.openvino_ir"),
+    Format("ncnn", signs.is_ncnn, "graphs.ncnn"),
+    Format("safetensors", signs.is_safetensors, "arrays.safetensors"),
+    Format("ONNX", signs.is_onnx, "graphs.onnx"),
+    Format("Caffe", signs.is_caffe, "graphs.caffe"),
+    Format("Flax", signs.is_flax, "arrays.flax"),
+    Format("pickle", signs.is_pickle, "arrays.pickles"),  # behind PyTorch, whose older files are pickles too
+    Format("text", signs.is_text, "arrays.text"),
 )
+
+_PACKED = (
+    Packed(signs.holds_torch, "arrays.pytorch"),
+    Packed(signs.holds_keras, "graphs.keras"),
+    Packed(signs.holds_numpy, "arrays.numpy"),
+)
+
+#: For messages.
+SUPPORTED = (
+    "safetensors", "npz", "PyTorch", "Keras", "ONNX", "TFLite", "Caffe", "OpenVINO", "ncnn", "TensorFlow", "MXNet",
+    "MATLAB", "Flax", "Paddle",
+)  # fmt: skip
 
 #: Graphs in protobuf that begin as ONNX does, or nearly so: first bytes, what it is, and the way out.
 _GRAPHS: tuple[tuple[bytes, str, str], ...] = (
@@ -99,30 +103,46 @@ _MISTAKES: tuple[tuple[bytes, str, str], ...] = (
 
 
 def read(path: Path) -> Source:
-    """Read a file of any supported format; WeightsError says what it is otherwise."""
-    if path.is_dir():
-        index = tensorflow.index_in(path)
-        return text.read_folder(path) if index is None else tensorflow.read(File.open(index))
-    file = File.open(path)
+    """Read a file or folder of any supported format; WeightsError, with its name, says what it is otherwise."""
+    try:
+        return _read_folder(path) if path.is_dir() else _read_file(File.open(path))
+    except WeightsError as error:
+        raise error.inside(str(path)) from error.__cause__
+
+
+def _read_folder(path: Path) -> Source:
+    from .arrays import tensorflow, text
+
+    index = tensorflow.index_in(path)
+    return text.read_folder(path) if index is None else tensorflow.read(File.open(index))
+
+
+def format_of(data: bytes) -> Format | None:
+    """The format that a file's bytes are of."""
+    return next((form for form in FORMATS if form.looks_like(data)), None)
+
+
+def _read_file(file: File) -> Source:
     if not file.data:
-        raise WeightsError(f"{file}: wanted a model, found an empty file; the download or the saving was cut off")
+        refuse("", "a model", "an empty file", "the download or the saving was cut off")
     for pattern, found, way_out in _GRAPHS:
         if re.match(pattern, file.data[:256], re.DOTALL):
-            raise WeightsError(f"{file}: wanted a model that is read here, found {found}; {way_out}")
-    for form in FORMATS:
-        if form.looks_like(file.data):
-            return form.read(file)
+            refuse("", "a model that is read here", found, way_out)
+    form = format_of(file.data)
+    if form is not None:
+        return form.read(file)
     for pattern, found, way_out in _MISTAKES:
         if re.match(pattern, file.data[:256], re.IGNORECASE):
-            raise WeightsError(f"{file}: wanted a model, found {found}; {way_out}")
-    raise WeightsError(
-        f"{file}: wanted a model, found none of the formats that are read here ({', '.join(SUPPORTED)}); "
-        "export it to ONNX"
-    )
+            refuse("", "a model", found, way_out)
+    formats = ", ".join(SUPPORTED)
+    return refuse("", "a model", f"none of the formats that are read here ({formats})", "export it to ONNX")
 
 
-#: For messages and the README.
-SUPPORTED = (
-    "safetensors", "npz", "PyTorch", "Keras", "ONNX", "TFLite", "Caffe", "OpenVINO", "ncnn", "TensorFlow", "MXNet",
-    "MATLAB", "Flax", "Paddle",
-)  # fmt: skip
+def read_zip(file: File) -> Source:
+    """Read a zip archive by what is in it."""
+    archive = Archive(file)
+    for packed in _PACKED:
+        if packed.holds(archive.names):
+            return packed.read(file, archive)
+    found = f"a zip archive of {', '.join(archive.names[:3]) or 'nothing'}"
+    return refuse("", "a model (PyTorch, Keras or .npz)", found, "unpack it and load what is inside")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from .trace import Trace
+if TYPE_CHECKING:
+    from .graph.trace import Trace
 
 Tensors = dict[str, NDArray[Any]]
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import WeightsError
+from ..errors import ArgumentError, OpenQuestionError, WeightsError
 from ..images import Preprocess
 from ..network import Network
 from ..networks import Template, template_named
-from . import description
 from .build import Imported, Wishes, build, distance
-from .mapping import OpenQuestionError, names_that_fit
+from .description import KEY
+from .mapping.fit import names_that_fit
 from .source import Source
 
 _ACTIVATIONS = ("relu", "tanh", "scaled_tanh", "sigmoid")
@@ -52,9 +52,8 @@ def verify(source: Source, wishes: Wishes, images: ArrayLike, expected: ArrayLik
     """
     images, wanted = np.asarray(images), np.asarray(expected)
     if wanted.ndim not in (1, 2) or len(wanted) != len(images) or not len(images):
-        raise ValueError(
-            f"expected: wanted one row of outputs or one label per image ({len(images)}), found shape {wanted.shape}"
-        )
+        rows = f"one row of outputs or one label per image ({len(images)})"
+        raise ArgumentError("expected", rows, f"shape {wanted.shape}")
     found: list[Finding] = []
     built: list[Imported] = []
     first: WeightsError | None = None
@@ -67,7 +66,7 @@ def verify(source: Source, wishes: Wishes, images: ArrayLike, expected: ArrayLik
         except WeightsError as failure:
             first = first or failure
     if not found:
-        raise first or WeightsError(f"{name}: wanted a reading that fits images of shape {images.shape}, found none")
+        raise first or WeightsError("", f"a reading that fits images of shape {images.shape}", "none", file=name)
     return sorted(found, key=lambda finding: (not finding.reproduces, finding.error))
 
 
@@ -97,7 +96,7 @@ def _scaled(
                 warnings.simplefilter("ignore")
                 error, close = distance(model, images, wanted)
         except (ValueError, TypeError) as failure:
-            if str(failure).startswith("expected:"):
+            if isinstance(failure, ArgumentError) and failure.argument == "expected":
                 raise
             return  # images of another size
         words = {**reading, "preprocess": scaling} if scaling else reading
@@ -109,16 +108,13 @@ def best(findings: list[Finding], name: str) -> Imported:
     good = [finding for finding in findings if finding.reproduces]
     if not good:
         nearest = findings[0]
-        raise WeightsError(
-            f"{name}: wanted the outputs that were passed, found none of {len(findings)} readings that gives them; the "
-            f"nearest, {nearest}, is off by {nearest.error:.1e}; export the model to ONNX"
-        )
+        found = f"none of {len(findings)} readings that gives them"
+        way_out = f"the nearest, {nearest}, is off by {nearest.error:.1e}; export the model to ONNX"
+        raise WeightsError("", "the outputs that were passed", found, way_out, name)
     if len(good) > 1:
-        raise WeightsError(
-            f"{name}: wanted one reading that gives what was passed, found {len(good)}: "
-            + "; ".join(map(str, good[:4]))
-            + "; pass more images, or outputs instead of labels"
-        )
+        found = f"{len(good)}: " + "; ".join(map(str, good[:4]))
+        way_out = "pass more images, or outputs instead of labels"
+        raise WeightsError("", "one reading that gives what was passed", found, way_out, name)
     return good[0].imported
 
 
@@ -130,7 +126,7 @@ def _same(one: Imported, other: Imported) -> bool:
 
 def _networks(source: Source, wishes: Wishes) -> Iterator[tuple[dict[str, str], Wishes]]:
     """Named networks that fit, with every activation, pooling and padding that is open, in words and as wishes."""
-    if source.trace is not None or description.KEY in source.metadata or isinstance(wishes.network, Network):
+    if source.trace is not None or KEY in source.metadata or isinstance(wishes.network, Network):
         yield {}, wishes
         return
     found: dict[Template, tuple[int, dict[str, str], Wishes]] = {}

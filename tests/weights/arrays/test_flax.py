@@ -7,8 +7,9 @@ import warnings
 import foreign_arrays
 import numpy as np
 import pytest
-from lenet_fast.weights import flax
+from lenet_fast.weights.arrays import flax
 from lenet_fast.weights.files import File
+from lenet_fast.weights.signatures import is_flax
 from lenet_fast.weights.source import KERAS
 
 msgpack = pytest.importorskip("msgpack", reason="msgpack is not installed (pip install msgpack)")
@@ -46,7 +47,7 @@ def dotted():
 
 def read(path, data):
     path.write_bytes(data)
-    assert flax.looks_like(data)
+    assert is_flax(data)
     return flax.read(File.open(path))
 
 
@@ -135,5 +136,5 @@ def test_damage(path):
 
 
 def test_what_is_no_flax_file():
-    assert not flax.looks_like(msgpack.packb({"a": 1}))
-    assert not flax.looks_like(b"\x08\x07\x12\x07pytorch")
+    assert not is_flax(msgpack.packb({"a": 1}))
+    assert not is_flax(b"\x08\x07\x12\x07pytorch")

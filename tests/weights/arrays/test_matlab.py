@@ -10,8 +10,9 @@ import zlib
 import foreign_arrays
 import numpy as np
 import pytest
-from lenet_fast.weights import matlab
+from lenet_fast.weights.arrays import matlab
 from lenet_fast.weights.files import File
+from lenet_fast.weights.signatures import is_matlab
 from lenet_fast.weights.source import UNKNOWN, Layout
 
 scipy_io = pytest.importorskip("scipy.io", reason="scipy is not installed (pip install scipy)")
@@ -30,7 +31,7 @@ def saved(variables, **how):
 
 def read(path, data):
     path.write_bytes(data)
-    assert matlab.looks_like(data)
+    assert is_matlab(data)
     return matlab.read(File.open(path))
 
 
@@ -141,7 +142,7 @@ def test_big_endian_and_narrower_values(path):
 
 def test_version_7_3(path):
     data = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(384) + b"\x89HDF\r\n\x1a\n"
-    assert matlab.looks_like(data)
+    assert is_matlab(data)
     foreign_arrays.refused(matlab.read, path, data, "save with -v7")
 
 

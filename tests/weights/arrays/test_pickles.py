@@ -11,8 +11,9 @@ import time
 import foreign_arrays
 import numpy as np
 import pytest
-from lenet_fast.weights import pickles
+from lenet_fast.weights.arrays import pickles
 from lenet_fast.weights.files import File
+from lenet_fast.weights.signatures import is_pickle
 from lenet_fast.weights.source import PADDLE, UNKNOWN
 
 
@@ -23,7 +24,7 @@ def path(tmp_path):
 
 def read(path, data):
     path.write_bytes(data)
-    assert pickles.looks_like(data)
+    assert is_pickle(data)
     return pickles.read(File.open(path))
 
 

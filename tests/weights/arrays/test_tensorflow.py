@@ -13,11 +13,13 @@ import foreign_arrays
 import numpy as np
 import pytest
 from lenet_fast import WeightsError
-from lenet_fast.weights import tensorflow
+from lenet_fast.weights.arrays import tensorflow
 from lenet_fast.weights.files import File
+from lenet_fast.weights.signatures import is_tensorflow
 from lenet_fast.weights.source import KERAS
 
 TYPES = {"float32": 1, "float64": 2, "int32": 3, "int64": 9, "float16": 19}
+TESTS = Path(__file__).parents[2]
 MAGIC = bytes.fromhex("57fb808b247547db")
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -97,7 +99,7 @@ def write(path, tensors, *, checksums=False, shards=1):
 
 
 def read(path):
-    assert tensorflow.looks_like(path.read_bytes())
+    assert is_tensorflow(path.read_bytes())
     return tensorflow.read(File.open(path))
 
 
@@ -275,8 +277,9 @@ def test_real_files(tmp_path, way):
         pytest.skip("tensorflow is not installed (pip install '.[tensorflow]')")
     path = tmp_path / "lenet"
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-W", "ignore", __file__, way, path]
-    done = subprocess.run(command, env=environment, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, cwd=TESTS, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     source = read(tensorflow.index_in(path) if path.is_dir() else path.with_name("lenet.index"))
     foreign_arrays.computes_like_torch(source)

@@ -9,7 +9,9 @@ import foreign_arrays
 import numpy as np
 import pytest
 from lenet_fast import WeightsError
-from lenet_fast.weights import text
+from lenet_fast.weights import sniff
+from lenet_fast.weights.arrays import text
+from lenet_fast.weights.signatures import is_text
 from lenet_fast.weights.source import UNKNOWN
 
 
@@ -22,7 +24,7 @@ def folder(tmp_path):
 
 def refused(folder, found):
     with pytest.raises(WeightsError) as caught:
-        text.read_folder(folder)
+        sniff.read(folder)
     message = str(caught.value)
     assert message.startswith(str(folder)) and "\n" not in message and found in message
 
@@ -133,13 +135,13 @@ def test_two_hundred_files_at_most(folder):
 
 @pytest.mark.parametrize("content", [b"1 2 3\n", b"-0.5,1e-3\n2,3\n", b"# shape 2 2\n1 2 3 4", b"0.1\n" * 1000])
 def test_a_text_alone_is_refused(tmp_path, content):
-    assert text.looks_like(content)
+    assert is_text(content)
     foreign_arrays.refused(text.read, tmp_path / "a.txt", content, "pass the folder")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"# only a remark", b"{}", b"\x89PNG", b"import torch"])
 def test_what_is_no_text_of_numbers(content):
-    assert not text.looks_like(content)
+    assert not is_text(content)
 
 
 @pytest.mark.parametrize("form", ["txt", "npy"])
@@ -160,6 +162,6 @@ def test_damage(folder, form):
     for bad in damaged:
         path.write_bytes(bad)
         try:
-            text.read_folder(folder)
+            sniff.read(folder)
         except WeightsError as error:
             assert str(error).startswith(str(folder))

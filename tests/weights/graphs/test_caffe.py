@@ -11,7 +11,8 @@ pytest.importorskip("torch")
 import foreign_graphs
 from google.protobuf import text_format
 from lenet_fast import WeightsError
-from lenet_fast.weights import caffe
+from lenet_fast.weights.graphs import caffe, caffe_schema
+from lenet_fast.weights.signatures import is_caffe
 
 TYPES = {
     "Conv2d": "Convolution", "Linear": "InnerProduct", "Tanh": "TanH", "ReLU": "ReLU", "AvgPool2d": "Pooling",
@@ -25,7 +26,7 @@ def add_layer(net, old, name, kind, bottom, top):
     """A layer of either generation, with its connections."""
     layer = net.layers.add() if old else net.layer.add()
     layer.name = name
-    layer.type = caffe._ENUMS["LayerType"][OLD_TYPES.get(kind, kind.upper())] if old else kind
+    layer.type = caffe_schema.ENUMS["LayerType"][OLD_TYPES.get(kind, kind.upper())] if old else kind
     layer.bottom.extend(bottom)
     layer.top.extend(top)
     return layer
@@ -64,7 +65,7 @@ def add_layers(net, module, old=False, bottom="data", weights=True):
 
 
 def net_of(name, old=False):
-    net = caffe.message_class("NetParameter")(name="LeNet")
+    net = caffe_schema.message_class("NetParameter")(name="LeNet")
     if old:
         net.input.append("data")
         net.input_dim.extend((64, *foreign_graphs.SHAPES[name]))
@@ -77,7 +78,7 @@ def net_of(name, old=False):
 
 def write(net, path):
     path.write_bytes(net.SerializeToString())
-    assert caffe.looks_like(path.read_bytes())
+    assert is_caffe(path.read_bytes())
     return path
 
 
@@ -98,7 +99,7 @@ def test_scores_equal_the_framework(name, text, old, tmp_path):
     if text:
         path = tmp_path / "net.prototxt"
         path.write_text("# as trained\n" + described(net_of(name, old)) + "unheard_of { of: 1 }\n")
-        assert caffe.looks_like(path.read_bytes())
+        assert is_caffe(path.read_bytes())
     pixels = foreign_graphs.images(name)
     model = foreign_graphs.loaded(caffe, path)
     assert foreign_graphs.error(model, pixels, foreign_graphs.outputs(foreign_graphs.NETWORKS[name](), pixels)) < 1e-5
@@ -107,7 +108,7 @@ def test_scores_equal_the_framework(name, text, old, tmp_path):
 @pytest.mark.parametrize("old", [False, True], ids=["layer", "layers"])
 @pytest.mark.parametrize("name", ["classic", "wide"])
 def test_a_snapshot_of_training_scales_raw_pixels(name, old, tmp_path):
-    net = caffe.message_class("NetParameter")(name="LeNet")
+    net = caffe_schema.message_class("NetParameter")(name="LeNet")
     layer = add_layer(net, old, "mnist", "Data", [], ["data", "label"])
     layer.transform_param.scale = 1 / 256
     layer.transform_param.mean_value.append(33)
@@ -129,7 +130,7 @@ def test_a_snapshot_of_training_scales_raw_pixels(name, old, tmp_path):
 def test_batch_normalisation_scale_power_and_transposed_weights(tmp_path):
     random = np.random.default_rng(5)
     module = foreign_graphs.wide()
-    net = caffe.message_class("NetParameter")()
+    net = caffe_schema.message_class("NetParameter")()
     add_layer(net, False, "data", "Input", [], ["data"])
     add_layer(net, False, "power", "Power", ["data"], ["data"]).power_param.MergeFromString(b"\x15\0\0\0@\x1d\0\0\x80?")
     add_layers(net, module)
@@ -219,7 +220,7 @@ def test_other_files_look_different():
         b"import x",
         bytes(64),
     ):
-        assert not caffe.looks_like(data)
+        assert not is_caffe(data)
 
 
 @pytest.mark.parametrize("data", [b"\xa2\x06\0", b"\xa2\x06\xfe\xff\x07" + b":\0" * 65535], ids=["layers", "blobs"])

@@ -12,7 +12,8 @@ pytest.importorskip("torch")
 
 import foreign_graphs  # noqa: E402
 from lenet_fast import WeightsError  # noqa: E402
-from lenet_fast.weights import ncnn as reader  # noqa: E402
+from lenet_fast.weights.graphs import ncnn as reader  # noqa: E402
+from lenet_fast.weights.signatures import is_ncnn  # noqa: E402
 
 FLOAT32, FLOAT16 = b"\0\0\0\0", 0x01306B47.to_bytes(4, "little")
 
@@ -56,7 +57,7 @@ def connected(lines, image=""):
 def written(path, lines, data, image=""):
     path.write_text(connected(lines, image))
     path.with_suffix(".bin").write_bytes(data)
-    assert reader.looks_like(path.read_bytes())
+    assert is_ncnn(path.read_bytes())
     return path
 
 
@@ -171,7 +172,7 @@ REFUSALS = {
     "found int8 ones": ("1=5 4=0", "1=5 8=2 4=0"),
     "overlapping windows of 3x3": ("1=2 2=2", "1=3 2=2"),
     "found a layer with 2 inputs": ("1 1 blob6 blob7", "2 1 blob6 blob5 blob7"),
-    "found 'nothing', which is not": ("1 1 blob6 blob7", "1 1 nothing blob7"),
+    "found 'nothing', which nothing computes": ("1 1 blob6 blob7", "1 1 nothing blob7"),
     "8 layers and 8 blobs where 8 and 9 should be": ("8 8", "8 9"),
 }
 

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 
 import foreign_graphs  # noqa: E402
 from lenet_fast import WeightsError  # noqa: E402
-from lenet_fast.weights import openvino_ir  # noqa: E402
+from lenet_fast.weights.graphs import openvino_ir  # noqa: E402
+from lenet_fast.weights.signatures import is_openvino  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # OpenVINO's and PyTorch's own
 
@@ -23,7 +24,7 @@ def saved(module, shape, path, free=False, compress=False):
     sizes = {} if free else {"input": [1, *shape]}
     converted = openvino.convert_model(module, example_input=example, **sizes)
     openvino.save_model(converted, path, compress_to_fp16=compress)
-    assert openvino_ir.looks_like(path.read_bytes())
+    assert is_openvino(path.read_bytes())
     return path
 
 

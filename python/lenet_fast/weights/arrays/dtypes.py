@@ -1,0 +1,33 @@
+"""Types of values as NumPy writes them ("f4", "u1"), and bfloat16, which it does not have.
+
+A reader's table goes from its format's names or numbers to these; the order of bytes is told apart from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Order: TypeAlias = Literal["<", ">"]
+
+#: The upper half of a float32: two bytes in a file, float32 once they are read.
+BFLOAT16 = "bfloat16"
+
+
+def itemsize(kind: str) -> int:
+    """Bytes of one value in a file."""
+    return 2 if kind == BFLOAT16 else np.dtype(kind).itemsize
+
+
+def values(data: bytes | memoryview, kind: str, order: Order = "<") -> NDArray[Any]:
+    """The values in some bytes, one behind the other; no copy but of bfloat16."""
+    if kind == BFLOAT16:
+        return widened(np.frombuffer(data, np.dtype("u2").newbyteorder(order)))
+    return np.frombuffer(data, np.dtype(kind).newbyteorder(order))
+
+
+def widened(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The float32 of which these are the upper halves."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)

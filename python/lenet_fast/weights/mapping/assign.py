@@ -1,0 +1,68 @@
+"""Named arrays without a graph -> the tensors of a network that the user names.
+
+Names differ from trainer to trainer, so shapes decide and names only confirm: every tensor of the network is one record
+(its place, the shapes it may have in each order of axes), and every array of the file must find its place, or the
+file is not this network's. What fits in two ways is a question to the user, never a guess.
+
+Kernels come first, in the order of the layers; each takes its array out of the pool of those that have no place yet.
+The vectors that are left then go to the kernels that they share a name with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...errors import refuse
+from ...network import Network
+from ..source import Source, Tensors
+from .answers import Answers
+from .axes import settled
+from .kernels import kernel, masked
+from .places import places
+from .relevant import relevant
+from .roles import is_normalisation
+from .vectors import biases, pairs
+
+
+def assign(source: Source, network: Network, answers: Answers) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Return the network's tensors, and the source name of each; WeightsError says what does not fit or is not told."""
+    tensors = relevant(source.tensors)
+    _refuse_normalisation(tensors)
+    if all(name in tensors and tensors[name].shape == shape for name, shape in network.parameters.items()):
+        return _own(network, tensors)
+    layout = settled(source.layout, network, tensors)
+    layout = replace(layout, flatten=answers.flatten or layout.flatten)
+    pool, to_fill = dict(tensors), places(network)
+    kernels = {place.name: kernel(place, pool, layout, answers.compact) for place in to_fill}
+    coefficients = pairs(network, pool, kernels, answers.coefficients)
+    filled = kernels | coefficients | biases(to_fill, pool, kernels)
+    _refuse_rest(network, pool)
+    return {name: f.array for name, f in filled.items()}, {name: f.source for name, f in filled.items()}
+
+
+def _own(network: Network, tensors: Tensors) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Our own names, in our own order of axes."""
+    extra = sorted(set(tensors) - set(network.parameters))
+    if extra:
+        refuse(extra[0], f"only {', '.join(network.parameters)}", "a tensor that no layer has")
+    tables = {place.name: place.table for place in places(network)}
+    weights = {name: masked(tensors[name], tables.get(name, ())) for name in network.parameters}
+    return weights, {name: name for name in weights}
+
+
+def _refuse_normalisation(tensors: Tensors) -> None:
+    for name in filter(is_normalisation, tensors):
+        way_out = "a file without a graph does not say whether it comes before or after the activation: export the model to ONNX, or use lenet_fast.from_torch or from_keras"  # noqa: E501
+        refuse(name, "weights of convolutions and full connections", "batch normalisation", way_out)
+
+
+def _refuse_rest(network: Network, pool: Tensors) -> None:
+    """Arrays that have no place."""
+    for name, array in pool.items():
+        shapes = ", ".join(f"{n} {shape}" for n, shape in network.parameters.items() if len(shape) > 1)
+        found = f"one of shape {array.shape} that no layer takes"
+        way_out = "name another network, or take it out with lenet_fast.from_state_dict"
+        refuse(name, f"only tensors of the network ({shapes})", found, way_out)

@@ -1,0 +1,87 @@
+"""Which networks some arrays can be the weights of."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from ...errors import WeightsError
+from ...network import RBF, Network
+from ...networks import TEMPLATES, Template
+from ..source import Source, Tensors
+from .answers import Answers
+from .assign import assign
+from .axes import Shape
+from .compact import without_gaps
+from .places import places
+from .relevant import relevant
+
+#: Sides of the image and paddings of the two convolutions that are usual.
+_SIZES = tuple(product((28, 32), ((0, 0), (2, 0), (2, 2))))
+_CHANNELS = (1, 3)
+_MOST_CLASSES = 1024
+
+
+def names_that_fit(source: Source) -> list[str]:
+    """The named networks that these arrays can be the weights of, whatever is still open."""
+    tensors = relevant(source.tensors)
+    found = []
+    for name, template in TEMPLATES.items():
+        for one in fitted(template, tensors, {})[:1]:
+            with contextlib.suppress(WeightsError):
+                assign(source, one.network(), Answers("CHW", "sum", "ascending"))
+                found.append(name)
+    return found
+
+
+def fitted(template: Template, tensors: Tensors, chosen: Mapping[str, Any]) -> list[Template]:
+    """The template with the channels, classes, image size and padding that the arrays have; none if it does not fit.
+
+    `chosen` are fields that the user has settled. Sizes that the template itself has come first.
+    """
+    shapes = {tuple(sorted(array.squeeze().shape)) for array in tensors.values()}
+    shapes |= {tuple(sorted(array.shape)) for array in tensors.values()}
+    found: list[Template] = []
+    for sizes in _sizes(template, shapes):
+        one = replace(template, **{**sizes, **chosen})
+        if one not in found and _fits(one, tensors, shapes):
+            found.append(one)
+    return found
+
+
+def _sizes(template: Template, shapes: set[Shape]) -> Iterator[dict[str, Any]]:
+    """The sizes to try; classes are an axis of some full connection."""
+    classes = sorted({n for shape in shapes if len(shape) == 2 for n in shape if 1 < n <= _MOST_CLASSES})
+    images = dict.fromkeys(((template.side, template.padding), *_SIZES))
+    for (side, padding), channels, count in product(images, (template.channels, *_CHANNELS), classes):
+        yield {"side": side, "padding": padding, "channels": channels, "classes": count}
+
+
+def _fits(template: Template, tensors: Tensors, shapes: set[Shape]) -> bool:
+    """Whether it is a network whose kernels are all there."""
+    try:
+        network = template.network()
+    except ValueError:
+        return False
+    return all(_present(one_of, shapes) for one_of in _kernel_shapes(network, tensors))
+
+
+def _kernel_shapes(network: Network, tensors: Tensors) -> Iterator[tuple[Shape, ...]]:
+    """The shapes of which one must be in the file, for each kernel; compact C3 kernels and codes excepted.
+
+    A full connection of maps may be stored as a convolution as large as they are, and the other way round.
+    """
+    for place in places(network):
+        is_compact = place.table and without_gaps(place.table, tensors)
+        if not isinstance(place.layer, RBF) and not is_compact:
+            outputs, *inputs = place.shape
+            yield place.shape, (outputs, math.prod(inputs)), (outputs, *place.before)
+
+
+def _present(alternatives: tuple[Shape, ...], shapes: set[Shape]) -> bool:
+    """Whether one of the shapes is there, in any order of axes."""
+    return any(tuple(sorted(s)) in shapes or tuple(sorted(n for n in s if n > 1)) in shapes for s in alternatives)

@@ -1,0 +1,104 @@
+"""A model out of what `description` wrote beside its tensors, or of a graph that carries the same text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..calibration import Calibration
+from ..errors import DAMAGE, WeightsError, brief, refuse
+from ..images import Preprocess
+from ..model import Model
+from ..network import Network
+from .description import FORMAT, KEY, sha256_of
+
+if TYPE_CHECKING:
+    from .source import Tensors
+
+#: Of the largest score of an image: what float32 arithmetic may differ by between versions and machines.
+_TOLERANCE = 1e-5
+_WANTED = "the metadata that lenet_fast wrote"
+
+
+def model_from(tensors: Tensors, metadata: Mapping[str, str]) -> Model:
+    """Make the model that a file describes, and run its check; WeightsError if either fails."""
+    description = _parsed(metadata)
+    if description.get("format") != FORMAT:
+        refuse("", f"format {FORMAT}", f"{description.get('format')!r}", "a newer lenet_fast may read it")
+    if _part(description, "sha256") != sha256_of(tensors):
+        refuse("", "the tensors that were saved", "others (their checksum differs)", "get the file again")
+    images, scores = (_taken(tensors, key) for key in ("check.images", "check.scores"))
+    for name, array in tensors.items():
+        if array.dtype != np.float32:
+            refuse(name, "float32", f"{array.dtype}")
+    try:
+        network = Network.from_dict(_part(description, "network"))
+        parts = _parts(description)
+    except WeightsError:
+        raise
+    except DAMAGE as error:
+        raise WeightsError("", _WANTED, f"it damaged ({brief(error)})") from error
+    model = Model(network, tensors, **parts)
+    _run_check(model, images, scores)
+    return model
+
+
+def parts_beside_network(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments of `Model` that a graph's metadata hold: scaling, class names, card and calibration; none without."""
+    if KEY not in metadata:
+        return {}
+    try:
+        return _parts(_parsed(metadata))
+    except WeightsError:
+        raise
+    except DAMAGE as error:
+        raise WeightsError("", _WANTED, f"it damaged ({brief(error)})") from error
+
+
+def _parsed(metadata: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        description = json.loads(metadata[KEY])
+        if not isinstance(description, dict):
+            raise ValueError("no JSON object")
+    except (ValueError, RecursionError) as error:
+        raise WeightsError("", _WANTED, f"it damaged ({brief(error)})") from error
+    return description
+
+
+def _part(description: Mapping[str, Any], key: str) -> Any:
+    if key not in description:
+        refuse("", f"{key!r} in its metadata", "none")
+    return description[key]
+
+
+def _taken(tensors: Tensors, key: str) -> Any:
+    if key not in tensors:
+        refuse("", f"{key!r} among its tensors", "none")
+    return tensors.pop(key)
+
+
+def _parts(description: Mapping[str, Any]) -> dict[str, Any]:
+    calibration = description.get("calibration")
+    return {
+        "preprocess": Preprocess(**_part(description, "preprocess")),
+        "classes": _part(description, "classes"),
+        "card": {str(key): str(value) for key, value in _part(description, "card").items()},
+        "calibration": None if calibration is None else Calibration(**calibration),
+    }
+
+
+def _run_check(model: Model, images: Any, wanted: Any) -> None:
+    if (
+        images.dtype not in (np.uint8, np.float32)
+        or images.shape[1:] != model.network.input
+        or wanted.shape != (len(images), model.network.classes)
+    ):
+        refuse("", "check images and scores that fit the network", f"{images.shape} and {wanted.shape}")
+    found = model.scores(images)
+    error = np.abs(found - wanted) / np.abs(wanted).max(axis=1, keepdims=True, initial=np.finfo(np.float32).tiny)
+    if not (error <= _TOLERANCE).all():
+        others = f"others (off by {error.max():.1e})"
+        refuse("", "the scores that were saved for its check images", others, "its description is altered")

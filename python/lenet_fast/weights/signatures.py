@@ -1,0 +1,133 @@
+"""How each format's files begin, or what else tells them: looked at before any reader is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import islice
+
+from .arrays import protobuf
+
+ZIP = b"PK\x03\x04"
+HDF5 = b"\x89HDF\r\n\x1a\n"
+NUMPY = b"\x93NUMPY"
+MXNET = (0x112).to_bytes(8, "little") + bytes(8)
+TENSORFLOW = 0xDB4775248B80FB57.to_bytes(8, "little")  # ends the index of a checkpoint
+TORCH = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # in the first of the pickles of the older layout
+_MATLAB = (b"\0\1IM", b"\1\0MI")
+_LARGEST_TEXT = 1 << 20
+
+_OPENVINO = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*<net\s[^>]*\bversion=")
+_NCNN = re.compile(rb"\s*7767517\s")
+_CAFFE_TEXT = re.compile(
+    rb"\s*(#[^\n]*\n\s*)*(name|layers?|input|input_dim|input_shape|force_backward|state|debug_info)\s*[:{]"
+)
+_CAFFE_LAYER = re.compile(rb"\blayers?\s*:?\s*\{")
+#: A map that begins with a name, and the beginning of an array: extension, three parts, a shape.
+_FLAX_MAP = re.compile(rb"(?:[\x81-\x8f]|\xde..)(?:[\xa0-\xbf]|\xd9.)", re.DOTALL)
+_FLAX_ARRAY = re.compile(rb"(?:[\xd4-\xd8]|\xc7.|\xc8..|\xc9....)[\x01\x03]\x93[\x90-\x98]", re.DOTALL)
+_PICKLE = re.compile(rb"\x80[\x02-\x05]|[}\]]q.|\([dl]p?\d*\n|c(numpy|collections|copy_reg)[\w.]*\n", re.DOTALL)
+_ONLY_NUMBERS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#[^\n]*\n\s*)*[+-]?\.?\d[\d\s,;.eE+-]*")
+
+
+def starts_with(beginning: bytes) -> Callable[[bytes], bool]:
+    """Whether a file begins with these bytes."""
+    return lambda data: data.startswith(beginning)
+
+
+def is_tflite(data: bytes) -> bool:
+    """The identifier lies behind the first offset."""
+    return data[4:8] == b"TFL3"
+
+
+def is_matlab(data: bytes) -> bool:
+    """A .mat file of version 5 or later."""
+    return data[124:128] in _MATLAB or data.startswith(b"MATLAB ")
+
+
+def is_tensorflow(data: bytes) -> bool:
+    """The index of a checkpoint: the footer ends with a magic number."""
+    return data.endswith(TENSORFLOW)
+
+
+def is_old_torch(data: bytes) -> bool:
+    """The older layout, which begins with a pickle of a magic number."""
+    return TORCH in data[:32]
+
+
+def is_openvino(data: bytes) -> bool:
+    """The .xml of a network."""
+    return _OPENVINO.match(data[:4096]) is not None
+
+
+def is_ncnn(data: bytes) -> bool:
+    """A .param, whose first line is a number."""
+    return _NCNN.match(data[:64]) is not None
+
+
+def is_safetensors(data: bytes) -> bool:
+    """A length, then a JSON object."""
+    return len(data) > 8 and data[8:9] == b"{" and int.from_bytes(data[:8], "little") > 1
+
+
+def is_onnx(data: bytes) -> bool:
+    """A protobuf that begins with field 1, the IR version, and one of the fields that come behind it."""
+    return len(data) > 8 and data[0] == 0x08 and 0 < data[1] < 64 and data[2] in b"\x12\x1a\x22\x2a\x32\x3a\x42\x72"
+
+
+def is_caffe(data: bytes) -> bool:
+    """A NetParameter, as text or binary: a name and inputs, then layers."""
+    if is_caffe_text(data):
+        return True
+    seen: list[int] = []
+    try:
+        for field in islice(protobuf.fields(data, is_cut=True), 50):
+            text = data[field.begin : field.end][:1000]
+            is_wrong_name = field.number == 1 and (field.wire != 2 or 1 in seen or any(byte < 32 for byte in text))
+            if is_wrong_name or field.number not in (1, 2, 3, 4, 5, 6, 7, 8, 100) or field.wire not in (0, 2):
+                return False
+            if field.number in (2, 100):
+                return True
+            seen.append(field.number)
+    except ValueError:
+        pass
+    return False
+
+
+def is_caffe_text(data: bytes) -> bool:
+    """A .prototxt with layers in it."""
+    start = data[:_LARGEST_TEXT]
+    return bool(_CAFFE_TEXT.match(start)) and _CAFFE_LAYER.search(start) is not None
+
+
+def is_flax(data: bytes) -> bool:
+    """A MessagePack map that has an array of Flax's in it."""
+    return _FLAX_MAP.match(data) is not None and _FLAX_ARRAY.search(data) is not None
+
+
+def is_pickle(data: bytes) -> bool:
+    """A pickle of any protocol. PyTorch's older files are pickles too and are told apart first."""
+    return _PICKLE.match(data) is not None
+
+
+def is_text(data: bytes) -> bool:
+    """Numbers as text."""
+    return _ONLY_NUMBERS.fullmatch(data[:1024]) is not None
+
+
+# --- what is inside a zip archive ---
+
+
+def holds_torch(names: list[str]) -> bool:
+    """PyTorch's pickle."""
+    return any(name.endswith("/data.pkl") or name == "data.pkl" for name in names)
+
+
+def holds_keras(names: list[str]) -> bool:
+    """A config and weights."""
+    return "config.json" in names and "model.weights.h5" in names
+
+
+def holds_numpy(names: list[str]) -> bool:
+    """Nothing but .npy arrays."""
+    return bool(names) and all(name.endswith(".npy") for name in names)
