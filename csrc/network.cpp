@@ -131,14 +131,16 @@ void check_head(Head head, const std::vector<Layer>& layers) {
 
 }  // namespace
 
-Activation activation_named(std::string_view name) {
+Activation activation_named(std::string_view name, float slope) {
   using A = Activation;
-  return named<A, 5>("activation", name,
-                     {{{"identity", A::identity},
-                       {"scaled_tanh", A::scaled_tanh},
-                       {"tanh", A::tanh},
-                       {"sigmoid", A::sigmoid},
-                       {"relu", A::relu}}});
+  const A::Kind kind = named<A::Kind, 5>("activation", name,
+                                         {{{"identity", A::identity},
+                                           {"scaled_tanh", A::scaled_tanh},
+                                           {"tanh", A::tanh},
+                                           {"sigmoid", A::sigmoid},
+                                           {"relu", A::relu}}});
+  if (slope != 0) throw Error("slope: wanted 0 with '" + std::string(name) + "', found " + std::to_string(slope));
+  return {kind, slope};
 }
 
 Pooling pooling_named(std::string_view name) {

@@ -46,7 +46,8 @@ using Layer = std::variant<Conv5x5, Subsample2x2, Dense, RBF>;
 
 enum class Head { rbf, softmax, scores };
 
-Activation activation_named(std::string_view name);
+// Throws Error for a name that there is not, or a slope that does not go with it.
+Activation activation_named(std::string_view name, float slope);
 Pooling pooling_named(std::string_view name);
 Head head_named(std::string_view name);
 

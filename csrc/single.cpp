@@ -7,7 +7,8 @@ namespace lenet_fast {
 namespace {
 
 bool is_bounded(Activation activation) {
-  return activation == Activation::scaled_tanh || activation == Activation::tanh || activation == Activation::sigmoid;
+  using A = Activation;
+  return activation.kind == A::scaled_tanh || activation.kind == A::tanh || activation.kind == A::sigmoid;
 }
 
 // Whether no finite weights can make an output of this layer infinite.

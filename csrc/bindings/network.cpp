@@ -14,14 +14,20 @@ Value field(const py::tuple& layer, std::size_t index) {
   return layer[index].cast<Value>();
 }
 
+// (name, slope)
+Activation activation_in(const py::tuple& layer, std::size_t index) {
+  const auto activation = field<py::tuple>(layer, index);
+  return activation_named(field<std::string>(activation, 0), field<float>(activation, 1));
+}
+
 Layer layer_from(const py::tuple& layer) {
   const auto kind = field<std::string>(layer, 0);
   if (kind == "Conv5x5")
-    return Conv5x5{field<int>(layer, 1), activation_named(field<std::string>(layer, 2)), field<int>(layer, 3),
+    return Conv5x5{field<int>(layer, 1), activation_in(layer, 2), field<int>(layer, 3),
                    field<std::vector<std::vector<int>>>(layer, 4)};
   if (kind == "Subsample2x2")
-    return Subsample2x2{pooling_named(field<std::string>(layer, 1)), activation_named(field<std::string>(layer, 2))};
-  if (kind == "Dense") return Dense{field<int>(layer, 1), activation_named(field<std::string>(layer, 2))};
+    return Subsample2x2{pooling_named(field<std::string>(layer, 1)), activation_in(layer, 2)};
+  if (kind == "Dense") return Dense{field<int>(layer, 1), activation_in(layer, 2)};
   if (kind == "RBF") return RBF{field<int>(layer, 1)};
   throw Error("layer: wanted Conv5x5, Subsample2x2, Dense or RBF, found '" + kind + "'");
 }

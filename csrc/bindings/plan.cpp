@@ -56,8 +56,8 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   run(plan, images, outputs);
 }
 
-Floats activate(const std::string& name, const Floats& values) {
-  const Activation activation = activation_named(name);
+Floats activate(const std::string& name, const Floats& values, float slope) {
+  const Activation activation = activation_named(name, slope);
   const kernels::Table& table = cpu::chosen();
   Floats result(std::vector<py::ssize_t>(values.shape(), values.shape() + values.ndim()));
   table.activate(activation, values.data(), result.mutable_data(), static_cast<std::size_t>(values.size()));
@@ -76,7 +76,7 @@ void bind_plan(py::module_& module) {
            py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none(),
            py::arg("reject") = false);
   bind_direct(bound);
-  module.def("activate", &activate, py::arg("name"), py::arg("values"));
+  module.def("activate", &activate, py::arg("name"), py::arg("values"), py::arg("slope") = 0.0f);
 }
 
 }  // namespace lenet_fast::bindings

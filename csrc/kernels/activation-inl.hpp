@@ -130,7 +130,7 @@ struct Tanh {
 // Calls `work` with the type that computes `activation`: the one place that turns the name into code.
 template <class Work>
 inline void with_activation(Activation activation, Work work) {
-  switch (activation) {
+  switch (activation.kind) {
     case Activation::identity: return work(Identity{});
     case Activation::scaled_tanh: return work(Tanh<PaperTanh>{});
     case Activation::tanh: return work(Tanh<PlainTanh>{});
@@ -141,7 +141,7 @@ inline void with_activation(Activation activation, Work work) {
 
 // Activates whole aligned vectors in place.
 inline void activate_vectors(Activation activation, float* values, std::ptrdiff_t vectors) {
-  if (activation == Activation::identity) return;
+  if (activation.kind == Activation::identity) return;
   with_activation(activation, [=](auto type) {
     for (std::ptrdiff_t i = 0; i < vectors; ++i) {
       float* const v = values + i * simd::kLanes;

@@ -40,7 +40,7 @@ void subsample2x2(const Subsample& step) {
     for (int y = 0; y < step.height; ++y) {
       const float* const upper = step.input.data + map * step.input.map_stride + 2 * y * step.input.row_stride;
       float* const out = step.output.data + map * step.output.map_stride + y * step.output.row_stride;
-      subsample_rows(Activation::identity, step.layer, coefficient, bias, upper, upper + step.input.row_stride,
+      subsample_rows({Activation::identity, 0}, step.layer, coefficient, bias, upper, upper + step.input.row_stride,
                      step.width, out);
     }
   }

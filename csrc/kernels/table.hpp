@@ -34,7 +34,12 @@ namespace lenet_fast {
 inline constexpr std::size_t kAlignment = 64;  // bytes: one cache line, the widest vector
 inline constexpr int kBlockVectors = 2;        // groups of `lanes` images in a block
 
-enum class Activation : int { identity, scaled_tanh, tanh, sigmoid, relu };
+// What happens to each value; every kind rises with its argument.
+struct Activation {
+  enum Kind : int { identity, scaled_tanh, tanh, sigmoid, relu };
+  Kind kind;
+  float slope;  // below zero, of a kind that has one; 0 for the others
+};
 enum class Pooling : int { trainable, average, max };
 enum class PixelType : int { uint8, float32 };
 

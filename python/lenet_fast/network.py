@@ -197,11 +197,17 @@ def _as_tuple(layer: Layer) -> tuple[Any, ...]:
             rows = [list(row) for row in connections or ()]
             if connections is not None and not rows:
                 raise ValueError("connections: wanted one row per map or None, found an empty tuple")
-            return "Conv5x5", _whole("maps", maps), _word("activation", activation), _whole("padding", padding), rows
+            return (
+                "Conv5x5",
+                _whole("maps", maps),
+                (_word("activation", activation), 0.0),
+                _whole("padding", padding),
+                rows,
+            )
         case Subsample2x2(pooling, activation):
-            return "Subsample2x2", _word("pooling", pooling), _word("activation", activation)
+            return "Subsample2x2", _word("pooling", pooling), (_word("activation", activation), 0.0)
         case Dense(units, activation):
-            return "Dense", _whole("units", units), _word("activation", activation)
+            return "Dense", _whole("units", units), (_word("activation", activation), 0.0)
         case RBF(classes):
             return "RBF", _whole("classes", classes)
     raise TypeError(f"layer: wanted Conv5x5, Subsample2x2, Dense or RBF, found {type(layer).__name__}")

@@ -55,21 +55,22 @@ class Affine:
 
 @dataclass(frozen=True)
 class Curve:
-    """Element by element: "tanh", "sigmoid" or "relu"."""
+    """Element by element: "tanh", "sigmoid" or "relu"; `slope` below zero is of a kind that has one."""
 
     kind: str
+    slope: float = 0.0
 
     def of(self, x: Any) -> Any:
         """What it makes of a number or an array."""
-        return _CURVES[self.kind](x)
+        return _CURVES[self.kind](x, self.slope)
 
 
 #: What the family has, for messages.
 ACTIVATIONS = "tanh, scaled tanh, sigmoid, relu or none"
-_CURVES: dict[str, Callable[[Any], Any]] = {
-    "tanh": np.tanh,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "relu": lambda x: np.maximum(x, 0.0),
+_CURVES: dict[str, Callable[[Any, float], Any]] = {
+    "tanh": lambda x, slope: np.tanh(x),
+    "sigmoid": lambda x, slope: 1 / (1 + np.exp(-x)),
+    "relu": lambda x, slope: np.maximum(x, 0.0),
 }
 
 

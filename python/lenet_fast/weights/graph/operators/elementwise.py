@@ -155,15 +155,25 @@ def power(trace: Trace, call: Call, *, exponent: float | None = None) -> Flow:
 # --- activations ---
 
 
-def curve(trace: Trace, call: Call, *, kind: str) -> Flow:
-    """An activation of `operations.ACTIVATIONS`."""
+def curve(trace: Trace, call: Call, *, kind: str, slope: float | None = 0.0) -> Flow:
+    """An activation of `operations.ACTIVATIONS`; its slope, which may be input 1, must be from 0 to 1."""
     flow = call.flow()
+    slope = _one_slope(trace, call) if slope is None else slope
+    if not 0 <= slope <= 1:
+        other_curve(trace, call, found=f"{call.kind} with slope {slope:g}, which is not from 0 to 1")
     trace.take(flow, call.where)
     if trace.maps is None:
         refuse(call.where, "a convolution first", f"an activation of pixels, {kind}", "this is no LeNet")
-    activation = Curve(kind)
+    activation = Curve(kind, slope)
     result = trace.emit(activation, call.where)
     return Flow(flow.index, result.stage, float(activation.of(flow.fill)))
+
+
+def _one_slope(trace: Trace, call: Call) -> float:
+    slopes = call.other().ravel()
+    if not len(slopes) or (slopes != slopes[0]).any():
+        other_curve(trace, call, found=f"{call.kind} with a slope for each map")
+    return float(slopes[0])
 
 
 def other_curve(trace: Trace, call: Call, *, found: str = "") -> Flow:
