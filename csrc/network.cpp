@@ -133,13 +133,17 @@ void check_head(Head head, const std::vector<Layer>& layers) {
 
 Activation activation_named(std::string_view name, float slope) {
   using A = Activation;
-  const A::Kind kind = named<A::Kind, 5>("activation", name,
+  const A::Kind kind = named<A::Kind, 6>("activation", name,
                                          {{{"identity", A::identity},
                                            {"scaled_tanh", A::scaled_tanh},
                                            {"tanh", A::tanh},
                                            {"sigmoid", A::sigmoid},
-                                           {"relu", A::relu}}});
-  if (slope != 0) throw Error("slope: wanted 0 with '" + std::string(name) + "', found " + std::to_string(slope));
+                                           {"relu", A::relu},
+                                           {"leaky_relu", A::leaky_relu}}});
+  const float steepest = kind == A::leaky_relu ? 1.0f : 0.0f;  // negative ones do not rise, steeper ones are no maximum
+  if (!(slope >= 0 && slope <= steepest))
+    throw Error("slope: wanted a number from 0 to 1 with 'leaky_relu', and 0 with others, found " +
+                std::to_string(slope) + " with '" + std::string(name) + "'");
   return {kind, slope};
 }
 

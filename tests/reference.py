@@ -11,7 +11,7 @@ EPSILON = 2.0**-24
 ACTIVATION_ERROR = 5e-7
 
 
-def activate(name, x):
+def activate(name, x, slope=None):
     x = np.asarray(x, np.float64)
     if name == "identity":
         return x
@@ -22,6 +22,8 @@ def activate(name, x):
     if name == "sigmoid":
         with np.errstate(over="ignore"):
             return 1 / (1 + np.exp(-x))
+    if name == "leaky_relu":
+        return np.where(x > 0, x, float(np.float32(slope)) * x)
     assert name == "relu"
     return np.maximum(x, 0)
 
@@ -76,11 +78,11 @@ def run(network, weights, x):
         tensors = [weights[name] for name in figures.parameters]
         match layer:
             case Conv5x5(_, activation, padding, connections):
-                x = activate(activation, conv5x5(x, *tensors, connections, padding))
+                x = activate(activation, conv5x5(x, *tensors, connections, padding), layer.slope)
             case Subsample2x2(pooling, activation):
-                x = activate(activation, subsample2x2(x, pooling, *tensors))
+                x = activate(activation, subsample2x2(x, pooling, *tensors), layer.slope)
             case Dense(_, activation):
-                x = activate(activation, dense(x.reshape(len(x), -1), *tensors))
+                x = activate(activation, dense(x.reshape(len(x), -1), *tensors), layer.slope)
             case RBF():
                 x = rbf_distances(x.reshape(len(x), -1), *tensors)
         outputs[figures.name] = x

@@ -100,6 +100,15 @@ struct Relu : SumOfValues<Relu> {
   static Vec apply(Vec x) { return simd::max(simd::broadcast(0.0f), x); }
 };
 
+// max(x, slope * x), which is x above zero and slope * x below for slopes from 0 to 1.
+struct LeakyRelu {
+  Vec slope;
+  Vec apply(Vec x) const { return simd::max(simd::mul(slope, x), x); }
+  Vec sum(Vec a, Vec b, Vec c, Vec d) const {
+    return simd::add(simd::add(apply(a), apply(b)), simd::add(apply(c), apply(d)));
+  }
+};
+
 struct Sigmoid : SumOfValues<Sigmoid> {
   static Vec apply(Vec x) {
     const Vec one = simd::broadcast(1.0f);
@@ -136,6 +145,7 @@ inline void with_activation(Activation activation, Work work) {
     case Activation::tanh: return work(Tanh<PlainTanh>{});
     case Activation::sigmoid: return work(Sigmoid{});
     case Activation::relu: return work(Relu{});
+    case Activation::leaky_relu: return work(LeakyRelu{simd::broadcast(activation.slope)});
   }
 }
 

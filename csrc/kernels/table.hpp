@@ -36,9 +36,9 @@ inline constexpr int kBlockVectors = 2;        // groups of `lanes` images in a 
 
 // What happens to each value; every kind rises with its argument.
 struct Activation {
-  enum Kind : int { identity, scaled_tanh, tanh, sigmoid, relu };
+  enum Kind : int { identity, scaled_tanh, tanh, sigmoid, relu, leaky_relu };
   Kind kind;
-  float slope;  // below zero, of a kind that has one; 0 for the others
+  float slope;  // of leaky_relu below zero, 0 to 1; 0 for the others
 };
 enum class Pooling : int { trainable, average, max };
 enum class PixelType : int { uint8, float32 };

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core
 from .images import unmasked
 from .model import Model
-from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2
+from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2, sloped
 
 Floats = NDArray[np.float32]
 
@@ -28,6 +28,7 @@ def conv5x5(
     connections: Sequence[Sequence[int]] | None = None,
     padding: int = 0,
     activation: str = "identity",
+    slope: float | None = None,
 ) -> Floats:
     """Valid 5x5 convolution (cross-correlation, as every framework computes it).
 
@@ -42,8 +43,8 @@ def conv5x5(
         For each output map, the ascending input maps that feed it; all by default.
     padding
         Zeros on every side, 0 to 4.
-    activation
-        "identity", "scaled_tanh", "tanh", "sigmoid" or "relu".
+    activation, slope
+        "identity", "scaled_tanh", "tanh", "sigmoid", "relu", or "leaky_relu" with its slope, 0 to 1.
 
     Returns
     -------
@@ -66,7 +67,7 @@ def conv5x5(
         )
     table = None if connections is None else tuple(map(tuple, connections))
     b = np.zeros(len(w), np.float32) if bias is None else _floats("bias", bias, 1)
-    return _run(x, Conv5x5(len(w), activation, padding, table), {"weight": w, "bias": b})
+    return _run(x, Conv5x5(len(w), activation, padding, table, slope), {"weight": w, "bias": b})
 
 
 def subsample2x2(
@@ -76,6 +77,7 @@ def subsample2x2(
     coefficient: ArrayLike | None = None,
     bias: ArrayLike | None = None,
     activation: str = "identity",
+    slope: float | None = None,
 ) -> Floats:
     """2x2 subsampling with stride 2; an odd last row or column is left out.
 
@@ -86,7 +88,7 @@ def subsample2x2(
         "average", "max" or "trainable" (the 1998 layer: coefficient * sum of the four + bias).
     coefficient, bias : (maps,)
         For "trainable" only.
-    activation
+    activation, slope
         Applied after pooling; as in `conv5x5`.
 
     A maximum over NaN is not defined.
@@ -109,16 +111,21 @@ def subsample2x2(
     if pooling == "trainable" and bias is None:
         given["bias"] = np.zeros(x.shape[1], np.float32)
     weights = {name: _floats(name, values, 1) for name, values in given.items() if values is not None}
-    return _run(x, Subsample2x2(pooling, activation), weights)
+    return _run(x, Subsample2x2(pooling, activation, slope), weights)
 
 
 def dense(
-    inputs: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, activation: str = "identity"
+    inputs: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    activation: str = "identity",
+    slope: float | None = None,
 ) -> Floats:
     """Full connection: (n, inputs) and weight (outputs, inputs) -> (n, outputs) float32; bias (outputs,) or none."""
     x, w = _floats("inputs", inputs, 2), _floats("weight", weight, 2)
     b = np.zeros(len(w), np.float32) if bias is None else _floats("bias", bias, 1)
-    return _run(x[:, :, None, None], Dense(len(w), activation), {"weight": w, "bias": b})
+    return _run(x[:, :, None, None], Dense(len(w), activation, slope), {"weight": w, "bias": b})
 
 
 def rbf_distances(inputs: ArrayLike, codes: ArrayLike) -> Floats:
@@ -151,6 +158,12 @@ def sigmoid(x: ArrayLike) -> Floats:
 def relu(x: ArrayLike) -> Floats:
     """max(x, 0) of each value; any shape."""
     return _core.activate("relu", _floats("x", x))
+
+
+def leaky_relu(x: ArrayLike, slope: float) -> Floats:
+    """max(x, slope x) of each value, for slopes from 0 to 1; any shape."""
+    name, checked = sloped("leaky_relu", slope)
+    return _core.activate(name, _floats("x", x), checked)
 
 
 def _floats(name: str, values: ArrayLike, axes: int | None = None) -> Floats:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from operator import index
+from types import NoneType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+import numpy as np
 
 from . import _core
 
-Activation: TypeAlias = str  # "identity", "scaled_tanh", "tanh", "sigmoid" or "relu"
+Activation: TypeAlias = str  # "identity", "scaled_tanh", "tanh", "sigmoid", "relu" or "leaky_relu"
 
 
 @dataclass(frozen=True)
@@ -25,18 +28,22 @@ class Conv5x5:
     maps
         Number of output feature maps.
     activation
-        "identity", "scaled_tanh" (1.7159 tanh(2x/3), the paper's squashing function), "tanh", "sigmoid" or "relu".
+        "identity", "scaled_tanh" (1.7159 tanh(2x/3), the paper's squashing function), "tanh", "sigmoid", "relu" or
+        "leaky_relu" (max(x, slope x)).
     padding
         Rows and columns of zeros on every side of the input, 0 to 4.
     connections
         Which input maps feed each output map, one ascending tuple per map; None connects all (Table I of the paper
         is an example: `lenet_fast.networks()["lenet5-1998"]`).
+    slope
+        Of "leaky_relu" below zero, 0 to 1; None for other activations.
     """
 
     maps: int
     activation: Activation = "identity"
     padding: int = 0
     connections: tuple[tuple[int, ...], ...] | None = None
+    slope: float | None = None
 
     def __post_init__(self) -> None:
         if self.connections is not None:
@@ -53,12 +60,13 @@ class Subsample2x2:
     pooling
         "trainable" (the sum of the four values, times a coefficient, plus a bias, one pair per map: the 1998 layer;
         the coefficient is on the sum, not on the mean), "average" or "max".
-    activation
+    activation, slope
         As for `Conv5x5`, applied after pooling.
     """
 
     pooling: str = "trainable"
     activation: Activation = "identity"
+    slope: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Dense:
 
     units: int
     activation: Activation = "identity"
+    slope: float | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,9 @@ class Network:
     def to_dict(self) -> dict[str, Any]:
         """The network as JSON-ready data, which `from_dict` reads back."""
         layers = [{"kind": type(layer).__name__, **asdict(layer)} for layer in self.layers]
+        for layer in layers:
+            if layer.get("slope", 0) is None:  # as files before it was there have it
+                del layer["slope"]
         return {"input": list(self.input), "layers": layers, "head": self.head}
 
     @classmethod
@@ -193,24 +205,32 @@ class Network:
 def _as_tuple(layer: Layer) -> tuple[Any, ...]:
     """A layer as the core takes it: the kind, then the fields in order."""
     match layer:
-        case Conv5x5(maps, activation, padding, connections):
+        case Conv5x5(maps, activation, padding, connections, slope):
             rows = [list(row) for row in connections or ()]
             if connections is not None and not rows:
                 raise ValueError("connections: wanted one row per map or None, found an empty tuple")
-            return (
-                "Conv5x5",
-                _whole("maps", maps),
-                (_word("activation", activation), 0.0),
-                _whole("padding", padding),
-                rows,
-            )
-        case Subsample2x2(pooling, activation):
-            return "Subsample2x2", _word("pooling", pooling), (_word("activation", activation), 0.0)
-        case Dense(units, activation):
-            return "Dense", _whole("units", units), (_word("activation", activation), 0.0)
+            return "Conv5x5", _whole("maps", maps), sloped(activation, slope), _whole("padding", padding), rows
+        case Subsample2x2(pooling, activation, slope):
+            return "Subsample2x2", _word("pooling", pooling), sloped(activation, slope)
+        case Dense(units, activation, slope):
+            return "Dense", _whole("units", units), sloped(activation, slope)
         case RBF(classes):
             return "RBF", _whole("classes", classes)
     raise TypeError(f"layer: wanted Conv5x5, Subsample2x2, Dense or RBF, found {type(layer).__name__}")
+
+
+def sloped(activation: str, slope: float | None) -> tuple[str, float]:
+    """An activation as the core takes it: its name, and the slope that goes with it or 0."""
+    is_leaky = _word("activation", activation) == "leaky_relu"
+    if is_leaky and slope is None:
+        raise ValueError(
+            "slope: wanted a number from 0 to 1 with 'leaky_relu', found none (PyTorch takes 0.01, Keras 0.3)"
+        )
+    if slope is not None and not is_leaky:
+        raise ValueError(f"slope: wanted with 'leaky_relu' only, found {slope!r} with {activation!r}; leave it out")
+    if not isinstance(slope, (int, float, np.number, NoneType)) or isinstance(slope, bool):
+        raise TypeError(f"slope: wanted a number, found {slope!r}")
+    return activation, float(slope or 0.0)
 
 
 def _whole(name: str, value: Any) -> int:
@@ -239,15 +259,19 @@ def _check_keys(what: str, data: Mapping[str, Any], known: set[str]) -> None:
 
 def _title(layer: Layer) -> str:
     match layer:
-        case Conv5x5(_, activation, padding, connections):
+        case Conv5x5(_, activation, padding, connections, slope):
             notes = [f"padding {padding}"] * bool(padding) + ["connection table"] * bool(connections)
-            return ", ".join([f"convolution, {activation}", *notes])
-        case Subsample2x2(pooling, activation):
-            return f"{pooling} subsampling" + (f", {activation}" if activation != "identity" else "")
-        case Dense(_, activation):
-            return f"full connection, {activation}"
+            return ", ".join([f"convolution, {_shown(activation, slope)}", *notes])
+        case Subsample2x2(pooling, activation, slope):
+            return f"{pooling} subsampling" + (f", {_shown(activation, slope)}" if activation != "identity" else "")
+        case Dense(_, activation, slope):
+            return f"full connection, {_shown(activation, slope)}"
         case RBF():
             return "RBF distances"
+
+
+def _shown(activation: str, slope: float | None) -> str:
+    return activation if slope is None else f"{activation} {slope:g}"
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

@@ -55,7 +55,7 @@ class Affine:
 
 @dataclass(frozen=True)
 class Curve:
-    """Element by element: "tanh", "sigmoid" or "relu"; `slope` below zero is of a kind that has one."""
+    """Element by element: "tanh", "sigmoid", "relu" or "leaky_relu" with its slope below zero."""
 
     kind: str
     slope: float = 0.0
@@ -66,11 +66,12 @@ class Curve:
 
 
 #: What the family has, for messages.
-ACTIVATIONS = "tanh, scaled tanh, sigmoid, relu or none"
+ACTIVATIONS = "tanh, scaled tanh, sigmoid, relu, leaky relu or none"
 _CURVES: dict[str, Callable[[Any, float], Any]] = {
     "tanh": lambda x, slope: np.tanh(x),
     "sigmoid": lambda x, slope: 1 / (1 + np.exp(-x)),
     "relu": lambda x, slope: np.maximum(x, 0.0),
+    "leaky_relu": lambda x, slope: np.maximum(x, slope * x),
 }
 
 
@@ -143,7 +144,7 @@ def _written(layer: network.Layer, tensors: list[Array]) -> list[Operation]:
 def _activation(layer: network.Conv5x5 | network.Subsample2x2 | network.Dense) -> list[Operation]:
     if layer.activation == "scaled_tanh":
         return [_scaling(SLOPE), Curve("tanh"), _scaling(AMPLITUDE)]
-    return [] if layer.activation == "identity" else [Curve(layer.activation)]
+    return [] if layer.activation == "identity" else [Curve(*network.sloped(layer.activation, layer.slope))]
 
 
 def _scaling(factor: float) -> Affine:

@@ -118,10 +118,10 @@ GRAPHS = {
     "padded pooling": (lambda: tail(I28, conv(1, 6, 5), nn.AvgPool2d(2, padding=1)), I28, r"wanted windows inside the maps, found padding \(1, 1, 1, 1\)"),
     "pooling that rounds up": (lambda: tail((1, 27, 27), conv(1, 6, 5), nn.MaxPool2d(2, ceil_mode=True)), (1, 27, 27), "wanted windows inside the maps, found padding"),
     "global pooling": (lambda: tail(I28, conv(1, 6, 5), nn.AdaptiveAvgPool2d(1)), I28, "wanted 2x2 windows with stride 2, found a mean over 24x24 values; global and adaptive pooling are not supported"),
-    "leaky relu that falls": (lambda: tail(I28, conv(1, 6, 5), nn.LeakyReLU(-0.1)), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found LeakyRelu"),
-    "prelu": (lambda: tail(I28, conv(1, 6, 5), slopes(6)), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found PRelu"),
-    "relu6": (lambda: tail(I28, conv(1, 6, 5), nn.ReLU6()), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found Clip from 0.0 to 6.0"),
-    "elu": (lambda: tail(I28, conv(1, 6, 5), nn.ELU()), I28, "wanted tanh, scaled tanh, sigmoid, relu or none, found Elu"),
+    "leaky relu that falls": (lambda: tail(I28, conv(1, 6, 5), nn.LeakyReLU(-0.1)), I28, "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found LeakyRelu with slope -0.1, which is not from 0 to 1"),
+    "prelu": (lambda: tail(I28, conv(1, 6, 5), slopes(6)), I28, "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found PRelu with a slope for each map"),
+    "relu6": (lambda: tail(I28, conv(1, 6, 5), nn.ReLU6()), I28, "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found Clip from 0.0 to 6.0"),
+    "elu": (lambda: tail(I28, conv(1, 6, 5), nn.ELU()), I28, "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found Elu"),
     "swish": (lambda: tail(I28, conv(1, 6, 5), nn.SiLU()), I28, r"wanted layers in one row, found \w+, an operator that joins two branches"),
     "two activations": (lambda: tail(I28, conv(1, 6, 5), nn.Tanh(), nn.Sigmoid()), I28, "wanted one activation per layer, found sigmoid behind tanh"),
     "activation first": (lambda: tail(I28, nn.Tanh(), conv(1, 6, 5)), I28, "wanted a convolution first, found an activation of pixels, tanh"),
@@ -228,13 +228,13 @@ def keras_models():
         "separable": (head(layers.SeparableConv2D(6, 5)), "wanted an operation of the LeNet family, found SeparableConv2D"),
         "depthwise": (head(layers.DepthwiseConv2D(5)), "wanted an operation of the LeNet family, found DepthwiseConv2D"),
         "same pooling": (head(layers.Conv2D(6, 5), layers.MaxPooling2D(2, padding="same"), shape=(27, 27, 1)), "wanted windows inside the maps, found padding"),
-        "custom activation": (head(layers.Conv2D(6, 5, activation="swish")), "wanted tanh, scaled tanh, sigmoid, relu or none, found (swish|silu)"),
+        "custom activation": (head(layers.Conv2D(6, 5, activation="swish")), "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found (swish|silu)"),
         "residual": (residual(), "wanted layers in one row, found Add of 2 inputs; residual and branching"),
         "shared": (shared(), "wanted every layer once, found a layer used 2 times; shared layers are not supported"),
         "resizing": (head(layers.Resizing(32, 32), layers.Conv2D(6, 5)), "wanted images of the right size, found a layer that resizes them"),
         "global pooling": (Sequential([Input((28, 28, 1)), layers.Conv2D(6, 5), layers.GlobalAveragePooling2D(), layers.Dense(10)]), "global and adaptive pooling are not supported"),
         "perceptron": (Sequential([Input((28, 28)), layers.Flatten(), layers.Dense(10)]), "found a multilayer perceptron"),
-        "steep": (head(layers.Conv2D(6, 5), layers.LeakyReLU(1.5)), "wanted tanh, scaled tanh, sigmoid, relu or none, found a relu with slope 1.5"),
+        "steep": (head(layers.Conv2D(6, 5), layers.LeakyReLU(1.5)), "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found LeakyReLU with slope 1.5"),
     }  # fmt: skip
 
 
@@ -410,7 +410,9 @@ def test_pickled_modules_that_contradict_the_name(tmp_path):
     assert "whose pooling is average" in sentence(path, **NAMED, activation="tanh")
     assert lenet_fast.load(path, **NAMED, activation="tanh", pooling="average").network.input == (1, 28, 28)
     torch.save(nn.Sequential(conv(1, 6, 5), nn.LeakyReLU()), path)
-    assert "LeakyReLU: wanted tanh, scaled tanh, sigmoid, relu or none, found LeakyReLU" in sentence(path, **NAMED)
+    assert "LeakyReLU: wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found LeakyReLU" in sentence(
+        path, **NAMED
+    )
     torch.save(nn.Sequential(conv(1, 6, 5), nn.MaxPool2d(3, 2)), path)
     assert "MaxPool2d: wanted kernel_size 2, found 3" in sentence(path, **NAMED)
 

@@ -93,6 +93,8 @@ def _translate(graph: _Graph, operation: Operation, expanded: bool) -> None:
                 graph.add("Mul", graph.constant(scale.reshape(-1, 1, 1) if scale.ndim else scale))
             if shift.any():
                 graph.add("Add", graph.constant(shift.reshape(-1, 1, 1) if shift.ndim else shift))
+        case Curve("leaky_relu", slope):
+            graph.add("LeakyRelu", alpha=slope)
         case Curve(kind):
             graph.add({"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu"}[kind])
         case Flatten():

@@ -117,6 +117,8 @@ def _translate(graph: _Graph, operation: Operation) -> None:
             graph.add("MUL", shape, graph.constant(scale), kind="MulOptions")
             if shift.any():
                 graph.add("ADD", shape, graph.constant(shift), kind="AddOptions")
+        case Curve("leaky_relu", slope):
+            graph.add("LEAKY_RELU", shape, kind="LeakyReluOptions", alpha=slope)
         case Curve(kind):
             graph.add({"tanh": "TANH", "sigmoid": "LOGISTIC", "relu": "RELU"}[kind], shape)
         case Dense():

@@ -66,6 +66,8 @@ def _translate(graph: _Graph, operation: Operation) -> None:
             graph.add("Pooling", o0=int(kind == "average"), o1=2, o2=2, o5=1)
         case Affine(scale, shift):
             _affine(graph, scale, shift)
+        case Curve("leaky_relu", slope):
+            graph.add("ReLU", o0=slope)
         case Curve(kind):
             graph.add({"tanh": "TanH", "sigmoid": "Sigmoid", "relu": "ReLU"}[kind])
         case Flatten():

@@ -47,6 +47,8 @@ def _module(operation: Operation) -> nn.Module:
             return _with(nn.Linear(weight.shape[1], weight.shape[0]), weight, bias)
         case Pool(kind):
             return nn.AvgPool2d(2) if kind == "average" else nn.MaxPool2d(2)
+        case Curve("leaky_relu", slope):
+            return nn.LeakyReLU(slope)
         case Curve(kind):
             return {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU}[kind]()
         case Affine():

@@ -33,6 +33,7 @@ class _Layer:
     tensors: tuple[str, ...]
     after: list[Affine] = field(default_factory=list)  # between it and its activation
     activation: str = "identity"
+    slope: float | None = None  # of leaky relu
 
     def affine(self) -> Affine:
         total = _ONE
@@ -134,6 +135,8 @@ def _activate(layer: _Layer, curve: Curve, following: Operation | None, where: s
         found = f"{curve.kind} behind {layer.activation}"
         refuse(where, "one activation per layer", found, "two in a row are not supported")
     layer.activation = curve.kind
+    if curve.kind == "leaky_relu":
+        layer.slope = float(str(np.float32(curve.slope)))  # the shortest number that is the file's float32
     if curve.kind == "tanh" and isinstance(following, Affine) and _is_factor(following, AMPLITUDE):
         layer.activation = "scaled tanh, amplitude to come"
         if layer.after and _is_factor(layer.after[-1], SLOPE):
@@ -176,15 +179,15 @@ def _assembled(trace: Trace, layers: list[_Layer], pixels: Affine, head: str) ->
         match layer.operation:
             case Conv(weight, bias, padding):
                 weight, bias = _folded(weight, bias, affine)
-                made.append(Conv5x5(len(weight), layer.activation, padding, _table(weight)))
+                made.append(Conv5x5(len(weight), layer.activation, padding, _table(weight), layer.slope))
                 tensors.append([weight, bias])
             case Dense(weight, bias):
                 weight, bias = _folded(weight, bias, affine)
-                made.append(family.Dense(len(weight), layer.activation))
+                made.append(family.Dense(len(weight), layer.activation, layer.slope))
                 tensors.append([weight, bias])
             case Pool(kind):
                 trainable = bool(layer.after)
-                made.append(Subsample2x2("trainable" if trainable else kind, layer.activation))
+                made.append(Subsample2x2("trainable" if trainable else kind, layer.activation, layer.slope))
                 tensors.append([affine.scale / 4, affine.shift] if trainable else [])
             case Distances(codes):
                 made.append(RBF(len(codes)))

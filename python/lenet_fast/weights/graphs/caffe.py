@@ -274,9 +274,8 @@ def _inner_product(entry: Entry) -> Node:
 
 
 def _relu(entry: Entry) -> Node:
-    if slope := entry.settings.parameters.relu_param.negative_slope:
-        return Node("other_curve", found=f"ReLU with slope {slope:g}")
-    return Node("curve", kind="relu")
+    slope = entry.settings.parameters.relu_param.negative_slope
+    return Node("curve", kind="leaky_relu", slope=slope) if slope else Node("curve", kind="relu")
 
 
 def _softmax(entry: Entry) -> Node:

@@ -180,10 +180,11 @@ def _batch_norm(entry: Entry) -> Node:
 
 def _relu(entry: Entry) -> Node:
     s: _Settings = entry.settings
-    slope, largest = s.get("negative_slope", s.get("alpha", 0.0)), s.get("max_value")
-    if slope or largest is not None or s.get("threshold"):
+    default = 0.3 if entry.kind == "LeakyReLU" else 0.0
+    slope, largest = s.get("negative_slope", s.get("alpha", default)), s.get("max_value")
+    if largest is not None or s.get("threshold"):
         return Node("other_curve", found=f"a relu with slope {slope}, limit {largest}")
-    return Node("curve", kind="relu")
+    return Node("curve", kind="leaky_relu", slope=float(slope)) if slope else Node("curve", kind="relu")
 
 
 def _softmax(entry: Entry) -> Node:
@@ -237,6 +238,8 @@ def _activations(activation: Any, entry: Entry) -> list[Node]:
         return [Node("softmax")]
     if name in ("tanh", "sigmoid", "relu"):
         return [Node("curve", kind=name)]
+    if name == "leaky_relu":
+        return [Node("curve", kind="leaky_relu", slope=0.2)]  # of the function; the layer's is 0.3
     return [Node("other_curve", found=str(name))]
 
 

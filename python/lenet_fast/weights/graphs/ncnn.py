@@ -27,7 +27,7 @@ from .ncnn_files import Bin, Layer, layers_of
 _OPEN = -233  # what a parameter says that is not given
 _SAME_UPPER, _SAME_LOWER = -233, -234
 _SHAPE_HINT = 30
-_ACTIVATIONS = {1: "relu", 4: "sigmoid"}
+_ACTIVATIONS, _LEAKY = {1: "relu", 4: "sigmoid"}, 2
 _TANH = 16  # of UnaryOp
 #: Kinds of BinaryOp with a number, as a factor and a shift.
 _WITH_NUMBER: dict[int, Callable[[float], tuple[float, float]]] = {
@@ -171,9 +171,15 @@ def _pads(layer: Layer, numbers: tuple[int, int, int, int], same: int | None = N
 def _activated(layer: Layer, node: Node) -> list[Node]:
     """A node, and the activation that its layer has in itself."""
     kind = layer.whole(9)
+    if kind == _LEAKY:
+        return [node, _relu_with(*(layer.reals(10) or [0.0])[:1])]
     if kind and kind not in _ACTIVATIONS:
         refuse(layer.name, ACTIVATIONS, f"activation {kind}", "train with one of these")
     return [node, Node("curve", kind=_ACTIVATIONS[kind])] if kind else [node]
+
+
+def _relu_with(slope: float) -> Node:
+    return Node("curve", kind="leaky_relu", slope=slope) if slope else Node("curve", kind="relu")
 
 
 def _convolution(entry: Entry) -> list[Node]:
@@ -202,9 +208,7 @@ def _scale(entry: Entry) -> Node:
 
 
 def _relu(entry: Entry) -> Node:
-    if slope := entry.settings.layer.real(0):
-        return Node("other_curve", found=f"ReLU with slope {slope:g}")
-    return Node("curve", kind="relu")
+    return _relu_with(entry.settings.layer.real(0))
 
 
 def _unary(entry: Entry) -> Node:

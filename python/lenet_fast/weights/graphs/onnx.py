@@ -259,10 +259,11 @@ TABLE: dict[str, Translation] = {
     "Tanh": always("curve", kind="tanh"),
     "Sigmoid": always("curve", kind="sigmoid"),
     "Relu": always("curve", kind="relu"),
+    "LeakyRelu": _renamed("curve", {"slope": "alpha"}, kind="leaky_relu", slope=0.01),
+    "PRelu": always("curve", kind="leaky_relu", slope=None),
     "Clip": _renamed("clip", {"low": "min", "high": "max"}),
     **dict.fromkeys(
-        "LeakyRelu PRelu Elu Selu Celu Softplus Softsign HardSigmoid HardSwish Gelu Mish ThresholdedRelu Swish Abs "
-        "Sin".split(),
+        "Elu Selu Celu Softplus Softsign HardSigmoid HardSwish Gelu Mish ThresholdedRelu Swish Abs Sin".split(),
         always("other_curve"),
     ),
     "Softmax": _softmax,

@@ -311,10 +311,9 @@ TABLE: dict[str, Translation] = {
     "tanh": always("curve", kind="tanh"),
     "sigmoid": always("curve", kind="sigmoid"),
     "relu": always("curve", kind="relu"),
+    "prelu": always("curve", kind="leaky_relu", slope=None),
     "clamp": _clamp,
-    **dict.fromkeys(
-        "prelu elu selu gelu softplus swish hswish hsigmoid mish hardsigmoid".split(), always("other_curve")
-    ),
+    **dict.fromkeys("elu selu gelu softplus swish hswish hsigmoid mish hardsigmoid".split(), always("other_curve")),
     "softmax": _softmax,
     "logsoftmax": _softmax,
     "topk": _top_k,

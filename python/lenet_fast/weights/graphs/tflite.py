@@ -210,6 +210,10 @@ def _pool(kind: str) -> Callable[[Any], dict[str, Any]]:
     return lambda o: {**_windows(o), "kind": kind, "window": (o.FilterHeight(), o.FilterWidth())}
 
 
+def _leaky_relu(entry: Entry) -> Node:
+    return Node("curve", kind="leaky_relu", slope=float(entry.settings.options("LeakyReluOptions").Alpha()))
+
+
 def _mean(entry: Entry) -> Node:
     return Node("mean", keep=bool(entry.settings.options("ReducerOptions").KeepDims()))
 
@@ -263,6 +267,7 @@ TABLE: dict[str, Translation] = {
     "TANH": always("curve", kind="tanh"),
     "LOGISTIC": always("curve", kind="sigmoid"),
     "RELU": always("curve", kind="relu"),
+    "LEAKY_RELU": _leaky_relu,
     "SOFTMAX": always("softmax"),
     "LOG_SOFTMAX": always("softmax"),
     "ARG_MAX": always("label", kind="argmax"),

@@ -165,6 +165,7 @@ _INPUTS: dict[str, tuple[int, ...]] = {
     "rsub": (1, 0),
     "conv2d": (0, 1, 2),
     "linear": (0, 1, 2),
+    "prelu": (0, 1),
     "addmm": (1, 2, 0),
     "batch_norm": (0, 1, 2, 3, 4),
 }
@@ -227,6 +228,11 @@ def _div(entry: Entry) -> Node:
 def _pow(entry: Entry) -> Node:
     exponent = entry.settings.get(1)
     return Node("power", exponent=exponent if isinstance(exponent, (int, float)) else 0)
+
+
+def _leaky_relu(entry: Entry) -> Node:
+    s: _Settings = entry.settings
+    return Node("curve", kind="leaky_relu", slope=float(s.get(1, s.keywords.get("negative_slope", 0.01))))
 
 
 def _reduced(op: str) -> Translation:
@@ -300,6 +306,8 @@ TABLE: dict[str, Translation] = {
     **dict.fromkeys(("tanh", "tanh_"), always("curve", kind="tanh")),
     **dict.fromkeys(("sigmoid", "sigmoid_"), always("curve", kind="sigmoid")),
     **dict.fromkeys(("relu", "relu_"), always("curve", kind="relu")),
+    **dict.fromkeys(("leaky_relu", "leaky_relu_"), _leaky_relu),
+    "prelu": always("curve", kind="leaky_relu", slope=None),
     **dict.fromkeys(("softmax", "_softmax", "log_softmax", "_log_softmax"), _sized("softmax", "axis")),
     "argmax": always("label", kind="argmax"),
     "argmin": always("label", kind="argmin"),
