@@ -212,6 +212,19 @@ def test_commands_and_their_options_are_there(page, capsys):
             assert set(re.findall(r"(?<= )--\w+", rest)) <= known, line
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_take_their_options_and_extras_can_be_installed(page):
+    extras = re.findall(
+        r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text().partition("optional-dependencies]")[2], re.M
+    )
+    for line in code(PAGES[page]):
+        for script, rest in re.findall(r"\bpython (\w+/\w+\.py)\b([^|&]*)", line):
+            for option in re.findall(r"--\w+", rest):
+                assert f'"{option}"' in (ROOT / script).read_text(), line
+        for named in re.findall(r'pip install "\.\[([\w,]+)\]"', line):
+            assert set(named.split(",")) <= set(extras), line
+
+
 def test_every_promise_names_tests_that_exist():
     rows = re.findall(r"^\| (.*) \| (.*) \|$", PAGES["docs/promises.md"], re.MULTILINE)
     rows = [row for row in rows if row != ("promise", "held by") and row[0].strip("- ")]
