@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 
 import lenet_fast
 import numpy as np
@@ -45,8 +46,10 @@ LAYOUTS = {
     "every other": lambda x: np.repeat(x, 2, axis=0)[::2],
     "memoryview": memoryview,
     "DLPack": lambda x: OnlyDLPack(x.copy()),
+    "list of DLPack": lambda x: [OnlyDLPack(image.copy()) for image in x],
     "PIL images": lambda x: [Image.fromarray(image) for image in x],
     "PIL images in RGB": lambda x: [Image.fromarray(image).convert("RGB") for image in x],
+    "another sequence of PIL images": lambda x: deque(Image.fromarray(image).convert("RGB") for image in x),
     "PIL and arrays": lambda x: [Image.fromarray(x[0]), *x[1:]],
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from pathlib import Path
 
 import lenet_fast
 import numpy as np
@@ -28,7 +29,7 @@ def test_the_card_says_what_is_needed(name):
     model = lenet_fast.pretrained(name)
     assert {"data", "data licence", "recipe", "validation accuracy", "test accuracy", "commit"} <= set(model.card)
     assert not model.card["commit"].endswith("-dirty")
-    page = (pretrained._FOLDER / f"{name}.md").read_text()
+    page = (Path(pretrained._FOLDER) / f"{name}.md").read_text()
     for fact, text in model.card.items():
         assert f"| {fact} | {text} |" in page
     assert str(model.calibration) in page
@@ -95,7 +96,7 @@ def test_accuracy_on_scikit_learns_digits():
     digits = load_digits()
     right = lenet_fast.predict(lenet_fast.prepare_digits(digits.images)) == digits.target
     assert right.mean() >= 0.92
-    assert f"{right.sum():,} of 1,797" in (pretrained._FOLDER / "digits.md").read_text()
+    assert f"{right.sum():,} of 1,797" in (Path(pretrained._FOLDER) / "digits.md").read_text()
 
 
 def test_rejection_on_mnist(mnist):
@@ -105,7 +106,7 @@ def test_rejection_on_mnist(mnist):
     rejected, errors = int((found == -1).sum()), int(((found >= 0) & (found != labels)).sum())
     assert 0 < rejected < 200
     assert errors < (lenet_fast.predict(images) != labels).sum() / 3
-    page = (pretrained._FOLDER / "digits.md").read_text()
+    page = (Path(pretrained._FOLDER) / "digits.md").read_text()
     assert f"({rejected:,} of 10,000;" in page
     assert f"({errors:,} of {10_000 - rejected:,};" in page
 
@@ -138,7 +139,7 @@ def test_same_bytes_on_mnist_at_every_batch_size_and_instruction_set(mnist, monk
     "damage", [lambda data: data[:-1], lambda data: data[:500] + b"?" + data[501:], lambda data: b""]
 )
 def test_a_truncated_or_altered_file_is_refused(tmp_path, monkeypatch, damage):
-    for path in pretrained._FOLDER.glob("*.*"):
+    for path in Path(pretrained._FOLDER).glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(pretrained, "_FOLDER", tmp_path)
     for name in lenet_fast.pretrained():

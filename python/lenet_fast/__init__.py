@@ -7,8 +7,8 @@ array([3, 1, 4])
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from . import kernels
 from ._core import __version__
@@ -22,9 +22,15 @@ from .model import Model
 from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
 from .networks import networks
 from .pretrained import pretrained
-from .rejection import plot_rejection, rejection_curve
-from .weights.live import from_keras, from_onnx, from_state_dict, from_torch
-from .weights.loading import load
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .images import Images
+    from .rejection import plot_rejection, rejection_curve
+    from .weights.live import from_keras, from_onnx, from_state_dict, from_torch
+    from .weights.loading import load
 
 __all__ = [
     "RBF",
@@ -56,8 +62,32 @@ __all__ = [
     "set_num_threads",
 ]
 
+#: Where the names lie that are imported when they are first used: `import lenet_fast` loads no reader of files.
+_LATER = {
+    "from_keras": "weights.live",
+    "from_onnx": "weights.live",
+    "from_state_dict": "weights.live",
+    "from_torch": "weights.live",
+    "load": "weights.loading",
+    "plot_rejection": "rejection",
+    "rejection_curve": "rejection",
+}
 
-def predict(images: ArrayLike, *, reject: bool = False, check_finite: bool = True) -> NDArray[np.int64]:
+if not TYPE_CHECKING:  # to a type checker a module with `__getattr__` has every name
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    """What is public, and Python's own names."""
+    return [*__all__, *(name for name in globals() if name.startswith("__") and name not in __all__)]
+
+
+def predict(images: Images, *, reject: bool = False, check_finite: bool = True) -> NDArray[np.int64]:
     """Return the digit in each image, (n,) int64, as the bundled `digits` model reads it.
 
     Parameters

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-_FILE = Path(__file__).with_name("rbf_codes.txt")
 
 
 @cache
 def _bitmaps() -> dict[str, NDArray[np.float32]]:
     """Character -> its 84 values, read once from the package's own file."""
+    from pathlib import Path  # here: the package's import loads no more than it needs
+
     bitmaps = {}
-    for paragraph in _FILE.read_text(encoding="ascii").rstrip().split("\n\n")[1:]:
+    text = Path(__file__).with_name("rbf_codes.txt").read_text(encoding="ascii")
+    for paragraph in text.rstrip().split("\n\n")[1:]:
         title, *rows = paragraph.split("\n")
         pixels = "".join(rows)
         bitmaps[chr(int(title[2:6], 16))] = np.array([1 if p == "#" else -1 for p in pixels], np.float32)

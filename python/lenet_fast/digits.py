@@ -12,9 +12,9 @@ from operator import index
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .images import from_pil, is_pil, unmasked
+from .images import Images, as_array
 
 _SIZE, _BOX = 28, 20
 #: Ink fainter than this share of the darkest does not widen the digit's bounding box.
@@ -26,7 +26,7 @@ _FULL, _WIDE = 0.9, 12
 Grey = NDArray[np.float64]
 
 
-def prepare_digits(images: ArrayLike, *, ink: str = "auto") -> NDArray[np.uint8]:
+def prepare_digits(images: Images, *, ink: str = "auto") -> NDArray[np.uint8]:
     """Bring grey images of one digit each, of any size, to MNIST's form: white on black, 28x28, sized and centred.
 
     Contrast is stretched to the full range, the digit cut out, scaled into a 20x20 box with bicubic interpolation and
@@ -57,7 +57,7 @@ def prepare_digits(images: ArrayLike, *, ink: str = "auto") -> NDArray[np.uint8]
     """
     if ink not in ("auto", "light", "dark"):
         raise ValueError(f"ink: wanted 'auto', 'light' or 'dark', found {ink!r}")
-    several = isinstance(images, (list, tuple)) and not (images and np.ndim(images[0]) < 2)
+    several = isinstance(images, (list, tuple)) and not (images and as_array(images[0], 1).ndim < 2)
     items: Iterable[Any] = images if several else [images]  # type: ignore[assignment]
     batch = [image for item in items for image in _grey(item)]
     return np.array([_prepared(image, ink) for image in batch], np.uint8).reshape(-1, _SIZE, _SIZE)
@@ -65,7 +65,7 @@ def prepare_digits(images: ArrayLike, *, ink: str = "auto") -> NDArray[np.uint8]
 
 def _grey(images: Any) -> Grey:
     """One image, or several of one size, as (n, h, w) float64."""
-    array = from_pil(images, 1) if is_pil(images) else np.asarray(unmasked("images", images))
+    array = as_array(images, 1)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"images: wanted real numbers, found {array.dtype}")
     if array.ndim not in (2, 3) or 0 in array.shape[-2:]:

@@ -8,14 +8,34 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _core
 
+
+class SupportsArrayInterface(Protocol):
+    """What speaks NumPy's array interface: PIL images, which are not imported to say so, and others."""
+
+    @property
+    def __array_interface__(self) -> Mapping[str, Any]: ...
+
+
+class SupportsDLPack(Protocol):
+    """What speaks DLPack: the tensors of most frameworks."""
+
+    def __dlpack__(self, *args: Any, **options: Any) -> Any: ...
+    def __dlpack_device__(self) -> Any: ...
+
+
+#: What is read as one image, or as several in one array.
+Image: TypeAlias = ArrayLike | SupportsArrayInterface | SupportsDLPack
+#: What everything that takes images takes.
+Images: TypeAlias = Image | Sequence[Image]
 #: uint8 or float32 pixels.
 Pixels: TypeAlias = NDArray[Any]
 
@@ -110,7 +130,7 @@ _SCALINGS: dict[str, dict[str, Any]] = {
 
 
 def as_batch(
-    images: ArrayLike, size: tuple[int, int, int], preprocess: Preprocess | None = None, *, check_finite: bool = True
+    images: Images, size: tuple[int, int, int], preprocess: Preprocess | None = None, *, check_finite: bool = True
 ) -> Pixels:
     """Return `images` as a (n, channels, height, width) view of uint8 or float32.
 
@@ -134,7 +154,7 @@ def as_batch(
     ValueError
         If the shape does not fit, or a pixel is NaN or infinite.
     """
-    batch = _in_order(_as_pixels(_as_array(images, size[0])), size)
+    batch = _in_order(_as_pixels(as_array(images, size[0])), size)
     preprocess = preprocess or Preprocess()
     if batch.dtype == np.uint8 and preprocess.white is None:
         raise TypeError(
@@ -160,25 +180,31 @@ def standardised(batch: Pixels) -> Pixels:
     return result
 
 
-def _as_array(images: Any, channels: int) -> NDArray[Any]:
-    if is_pil(images):
-        return from_pil(images, channels)
-    if isinstance(images, (list, tuple)):
-        images = [from_pil(image, channels) if is_pil(image) else image for image in images]
-        sizes = {tuple(image.shape) for image in images if hasattr(image, "shape")}
-        if len(sizes) > 1:
-            smallest, largest = min(sizes), max(sizes)
-            raise ValueError(f"images: wanted images of one size, found {smallest} and {largest}; resize them first")
+def as_array(images: Any, channels: int) -> NDArray[Any]:
+    """Return `images` as one array; TypeError if NumPy cannot read them, ValueError if they are not of one size."""
+    several = isinstance(images, Sequence) and not isinstance(images, (str, bytes, bytearray, memoryview))
+    items = [_from_pil(image, channels) for image in (images if several else [images])]
+    sizes = {tuple(image.shape) for image in items if several and hasattr(image, "shape")}
+    if len(sizes) > 1:
+        raise ValueError(f"images: wanted images of one size, found {min(sizes)} and {max(sizes)}; resize them first")
     unmasked("images", images)
     try:
-        if hasattr(images, "__dlpack__") and not hasattr(images, "__array__"):
-            return np.from_dlpack(images)
-        return np.asarray(images)
+        arrays = [_from_dlpack(image) for image in items]
+        return np.asarray(arrays if several else arrays[0])
     except Exception as error:
         raise TypeError(
             f"images: wanted something NumPy can read as an array, found {type(images).__name__} ({error}); "
             "a tensor that needs gradients or lies on another device wants .detach().cpu() first"
         ) from error
+
+
+def _from_pil(image: Any, channels: int) -> Any:
+    return from_pil(image, channels) if is_pil(image) else image
+
+
+def _from_dlpack(image: Any) -> Any:
+    """An array of what speaks DLPack only."""
+    return np.from_dlpack(image) if hasattr(image, "__dlpack__") and not hasattr(image, "__array__") else image
 
 
 def unmasked(name: str, values: Any) -> Any:

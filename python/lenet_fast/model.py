@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _core, calibration
 from .calibration import Calibration, Measure
 from .errors import ArgumentError
-from .images import Pixels, Preprocess, as_batch, unmasked
+from .images import Images, Pixels, Preprocess, as_batch, unmasked
 from .network import RBF, Dense, Network, Subsample2x2
 
 Floats = NDArray[np.float32]
@@ -112,7 +112,7 @@ class Model:
 
     def predict(
         self,
-        images: ArrayLike,
+        images: Images,
         *,
         reject: bool = False,
         check_finite: bool = True,
@@ -158,7 +158,7 @@ class Model:
         self._plan.run(batch, labels=labels, reject=bool(reject))
         return labels
 
-    def predict_proba(self, images: ArrayLike, *, rubbish: float | None = None, check_finite: bool = True) -> Floats:
+    def predict_proba(self, images: Images, *, rubbish: float | None = None, check_finite: bool = True) -> Floats:
         """Return the probability of each class, (n, classes) float32.
 
         A softmax of the scores, or of the negated distances where the network ends in RBF units, divided by the
@@ -177,7 +177,7 @@ class Model:
         self._plan.run(batch, probabilities=probabilities, rubbish=rubbish)
         return probabilities
 
-    def scores(self, images: ArrayLike, *, check_finite: bool = True, out: Floats | None = None) -> Floats:
+    def scores(self, images: Images, *, check_finite: bool = True, out: Floats | None = None) -> Floats:
         """Return the raw outputs, (n, classes) float32: RBF distances (the smallest wins) or logits (the largest).
 
         With `out`, a C-contiguous array of that shape and type apart from the images, they are written there.
@@ -189,7 +189,7 @@ class Model:
         self._plan.run(batch, layers=[(len(self._network.layers) - 1, scores)])
         return scores
 
-    def topk(self, images: ArrayLike, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
+    def topk(self, images: Images, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
         """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first."""
         if not isinstance(k, (int, np.integer)) or not 1 <= k <= self._network.classes:
             raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {k!r}")
@@ -200,7 +200,7 @@ class Model:
         order = np.argsort(scores if self._network.head == "rbf" else -scores, axis=1, kind="stable")[:, :k]
         return order.astype(np.int64), np.take_along_axis(probabilities, order, axis=1)
 
-    def features(self, images: ArrayLike, *, check_finite: bool = True) -> Floats:
+    def features(self, images: Images, *, check_finite: bool = True) -> Floats:
         """Return the layer before the output, (n, units) float32: 84 numbers per image in LeNet-5."""
         if len(self._network.layers) < 2:
             raise ValueError("features: wanted a layer before the output, found a network of one layer")
@@ -208,7 +208,7 @@ class Model:
         inside = isinstance(self._network.layers[-1], Subsample2x2)  # then the layer before it is computed inside it
         return self._layer(batch, len(self._network.layers) - 2, self._make_plan(every_layer=True) if inside else None)
 
-    def activations(self, images: ArrayLike, *, check_finite: bool = True) -> dict[str, Floats]:
+    def activations(self, images: Images, *, check_finite: bool = True) -> dict[str, Floats]:
         """Return every layer's output by name: (n, maps, height, width) float32, or (n, units) for dense layers."""
         batch = self._batch(images, check_finite)
         outputs = [self._empty(batch, layer) for layer in range(len(self._network.layers))]
@@ -217,7 +217,7 @@ class Model:
 
     def calibrate(
         self,
-        images: ArrayLike,
+        images: Images,
         labels: ArrayLike,
         target_error: float = 0.005,
         *,
@@ -300,7 +300,7 @@ class Model:
             f"{self._network.summary()}\npixels {counted}: x = pixel * {scale} + {shift}, background {p.background:g}"
         )
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that `lenet_fast.load` reads back to the same bits.
 
         ".onnx" gives a graph that other runtimes run with the same outputs (needs the onnx package), ".npz" NumPy's
@@ -309,7 +309,7 @@ class Model:
         """
         from .weights.saving import save
 
-        save(self, path)
+        save(self, os.fspath(path))
 
     def __repr__(self) -> str:
         parameters = sum(figures.trainable for figures in self._network.figures)
@@ -343,7 +343,7 @@ class Model:
             self._network.core, layers, scale, shift, white, self._preprocess.background, trusted, every_layer
         )
 
-    def _batch(self, images: ArrayLike, check_finite: bool) -> Pixels:
+    def _batch(self, images: Images, check_finite: bool) -> Pixels:
         return as_batch(images, self._network.input, self._preprocess, check_finite=check_finite)
 
     def _empty(self, batch: Pixels, layer: int) -> Floats:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from .calibration import Curve, Measure, as_distances, as_labels, checked_measure, confidence, curve
 from .extras import needs
+from .images import Images
 from .model import Model
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _MARKERS = "os^vD<>P"
 _COLOURS = ("#c1272d", "#0072b2", "#009e73", "#e69f00", "#7b52ab")
 
 
-def rejection_curve(model: Model, images: ArrayLike, labels: ArrayLike, *, measure: Measure = "margin") -> Curve:
+def rejection_curve(model: Model, images: Images, labels: ArrayLike, *, measure: Measure = "margin") -> Curve:
     """Return what each threshold would leave: `rejected`, `error` and `threshold`, (m,) each, no rejection first.
 
     Images whose margin is below a threshold, or whose distance is above it, are rejected there.
@@ -74,7 +75,7 @@ def rejection_curve(model: Model, images: ArrayLike, labels: ArrayLike, *, measu
 
 def plot_rejection(
     models: Model | Mapping[str, Model],
-    images: ArrayLike,
+    images: Images,
     labels: ArrayLike,
     path: str | Path | None = None,
     *,

@@ -1,17 +1,17 @@
-"""The bundled models; each has its card, a Markdown file, beside it, and its SHA-256 in checksums.txt."""
+"""The bundled models; each has its card, a Markdown file, beside it, and its SHA-256 in checksums.txt.
+
+What reads files is imported when a model is asked for: the package's own import loads no reader.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
-from pathlib import Path
 from typing import overload
 
 from ..errors import WeightsError
 from ..model import Model
-from ..weights.loading import load
 
-_FOLDER = Path(__file__).parent
+_FOLDER = __path__[0]
 
 
 @overload
@@ -44,16 +44,23 @@ def pretrained(name: str | None = None) -> tuple[str, ...] | Model:
 @cache
 def _checksums() -> dict[str, str]:
     """Name of each model -> SHA-256 of its file."""
-    lines = (_FOLDER / "checksums.txt").read_text().splitlines()
+    from pathlib import Path
+
+    lines = (Path(_FOLDER) / "checksums.txt").read_text().splitlines()
     found = {file.removesuffix(".safetensors"): digest for digest, file in (line.split("  ") for line in lines)}
     return dict(sorted(found.items()))
 
 
 @cache
 def _load(name: str) -> Model:
+    import hashlib
+    from pathlib import Path
+
+    from ..weights.loading import load
+
     if name not in _checksums():
         raise ValueError(f"pretrained: wanted one of {', '.join(_checksums())}, found {name!r}")
-    path = _FOLDER / f"{name}.safetensors"
+    path = Path(_FOLDER) / f"{name}.safetensors"
     data = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(data).hexdigest() != _checksums()[name]:
         found = "another" if data else "none"
