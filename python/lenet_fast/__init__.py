@@ -10,13 +10,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import kernels
 from ._core import __version__
 from .calibration import Calibration, expected_calibration_error
 from .codes import rbf_codes
 from .digits import prepare_digits, sample_digits
 from .errors import WeightsError
-from .images import Preprocess
+from .images import Images, Preprocess
 from .machine import info, set_num_threads
 from .model import Model
 from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
@@ -24,10 +27,6 @@ from .networks import networks
 from .pretrained import pretrained
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from .images import Images
     from .rejection import plot_rejection, rejection_curve
     from .weights.live import from_keras, from_onnx, from_state_dict, from_torch
     from .weights.loading import load
