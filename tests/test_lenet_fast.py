@@ -1,12 +1,15 @@
-"""The package itself: what it shows, what its import loads."""
+"""The package itself: what it shows, what its import loads, and how it looks to a type checker."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import lenet_fast
 import pytest
+
+USER = Path(__file__).parent / "typed" / "user.py"
 
 
 def child(code):
@@ -67,3 +70,20 @@ def test_the_import_loads_numpy_dataclasses_and_its_own_few_modules_and_prints_n
         "import lenet_fast; print(*sorted(set(sys.modules) - before), sep='\\n')"
     )
     assert lines == MODULES
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="typing.assert_type came with Python 3.11")
+def test_the_users_program_runs():
+    """The same file that `mypy --strict` reads: what it says of types is what happens."""
+    done = subprocess.run([sys.executable, "-W", "error", USER], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_package_says_that_it_is_typed():
+    """Without this file beside the modules a type checker takes everything in the package for Any."""
+    assert (Path(lenet_fast.__file__).parent / "py.typed").is_file()
+
+
+def test_the_users_program_has_every_public_name():
+    text = USER.read_text()
+    assert [name for name in lenet_fast.__all__ if name not in text] == []
