@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
+from ._core import pixel_range
 
 
 class SupportsArrayInterface(Protocol):
@@ -300,7 +300,7 @@ def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
 
 
 def _check_range(batch: Pixels, white: float, check_finite: bool) -> None:
-    smallest, largest, finite, usual = _core.pixel_range(batch, white)
+    smallest, largest, finite, usual = pixel_range(batch, white)
     if not finite:
         if check_finite:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(batch))[0])

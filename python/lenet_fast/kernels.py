@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
+from ._core import activate
 from .images import unmasked
 from .model import Model
 from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2, sloped
@@ -142,28 +142,28 @@ def rbf_distances(inputs: ArrayLike, codes: ArrayLike) -> Floats:
 
 def squash(x: ArrayLike) -> Floats:
     """The paper's squashing function, 1.7159 tanh(2x/3), of each value (equation 6 and appendix A); any shape."""
-    return _core.activate("scaled_tanh", _floats("x", x))
+    return activate("scaled_tanh", _floats("x", x))
 
 
 def tanh(x: ArrayLike) -> Floats:
     """Hyperbolic tangent of each value; any shape."""
-    return _core.activate("tanh", _floats("x", x))
+    return activate("tanh", _floats("x", x))
 
 
 def sigmoid(x: ArrayLike) -> Floats:
     """1 / (1 + exp(-x)) of each value; any shape."""
-    return _core.activate("sigmoid", _floats("x", x))
+    return activate("sigmoid", _floats("x", x))
 
 
 def relu(x: ArrayLike) -> Floats:
     """max(x, 0) of each value; any shape."""
-    return _core.activate("relu", _floats("x", x))
+    return activate("relu", _floats("x", x))
 
 
 def leaky_relu(x: ArrayLike, slope: float) -> Floats:
     """max(x, slope x) of each value, for slopes from 0 to 1; any shape."""
     name, checked = sloped("leaky_relu", slope)
-    return _core.activate(name, _floats("x", x), checked)
+    return activate(name, _floats("x", x), checked)
 
 
 def _floats(name: str, values: ArrayLike, axes: int | None = None) -> Floats:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from operator import index
 from typing import Any
 
-from . import _core
+from ._core import (
+    __version__,
+    available_isas,
+    chosen_isa,
+    commit,
+    compiler,
+    num_threads,
+)
+from ._core import set_num_threads as set_threads_of_core
 
 
 def info() -> dict[str, Any]:
@@ -20,12 +28,12 @@ def info() -> dict[str, Any]:
         If one of these variables asks for what is not there.
     """
     return {
-        "version": _core.__version__,
-        "commit": _core.commit(),
-        "compiler": _core.compiler(),
-        "isa": _core.chosen_isa(),
-        "available_isas": tuple(_core.available_isas()),
-        "threads": _core.num_threads(),
+        "version": __version__,
+        "commit": commit(),
+        "compiler": compiler(),
+        "isa": chosen_isa(),
+        "available_isas": tuple(available_isas()),
+        "threads": num_threads(),
     }
 
 
@@ -45,4 +53,4 @@ def set_num_threads(threads: int) -> None:
         raise TypeError(f"threads: wanted a whole number, found {threads!r}") from None
     if not 1 <= count <= 65_536:
         raise ValueError(f"threads: wanted a whole number from 1 to 65536, found {count}")
-    _core.set_num_threads(count)
+    set_threads_of_core(count)

@@ -11,7 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core, calibration
+from . import calibration
+from ._core import Plan
 from .calibration import Calibration, Measure
 from .errors import ArgumentError
 from .images import Images, Pixels, Preprocess, as_batch, unmasked
@@ -330,7 +331,7 @@ class Model:
             "calibration": self._calibration,
         }
 
-    def _make_plan(self, *, every_layer: bool) -> _core.Plan:
+    def _make_plan(self, *, every_layer: bool) -> Plan:
         scale, shift = self._preprocess.per_channel(self._network.input[0])
         nothing = np.empty(0, np.float32)
         layers = []
@@ -339,9 +340,7 @@ class Model:
             layers.append((tensors[0] if tensors else nothing, tensors[1] if len(tensors) > 1 else nothing))
         white = self._preprocess.white or 0.0
         trusted = (self._calibration or Calibration()).for_engine()
-        return _core.Plan(
-            self._network.core, layers, scale, shift, white, self._preprocess.background, trusted, every_layer
-        )
+        return Plan(self._network.core, layers, scale, shift, white, self._preprocess.background, trusted, every_layer)
 
     def _batch(self, images: Images, check_finite: bool) -> Pixels:
         return as_batch(images, self._network.input, self._preprocess, check_finite=check_finite)
@@ -351,7 +350,7 @@ class Model:
         flat = isinstance(self._network.layers[layer], (Dense, RBF))
         return np.empty((len(batch), maps) if flat else (len(batch), maps, height, width), np.float32)
 
-    def _layer(self, batch: Pixels, layer: int, plan: _core.Plan | None = None) -> Floats:
+    def _layer(self, batch: Pixels, layer: int, plan: Plan | None = None) -> Floats:
         output = self._empty(batch, layer)
         if not isinstance(self._network.layers[layer], (Dense, RBF)):
             output = output.reshape(len(batch), -1)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
-from . import _core
+from ._core import Network as CoreNetwork
 
 Activation: TypeAlias = str  # "identity", "scaled_tanh", "tanh", "sigmoid", "relu" or "leaky_relu"
 
@@ -125,7 +125,7 @@ class Network:
     layers: tuple[Layer, ...]
     head: str
     figures: tuple[LayerFigures, ...] = field(init=False, repr=False, compare=False)
-    core: _core.Network = field(init=False, repr=False, compare=False)
+    core: CoreNetwork = field(init=False, repr=False, compare=False)
 
     _KINDS: ClassVar[dict[str, type[Layer]]] = {kind.__name__: kind for kind in (Conv5x5, Subsample2x2, Dense, RBF)}
 
@@ -134,7 +134,7 @@ class Network:
         if len(size) != 3:
             raise ValueError(f"input: wanted (channels, height, width), found {self.input}")
         layers = tuple(self.layers)
-        core = _core.Network(size, [_as_tuple(layer) for layer in layers], _word("head", self.head))
+        core = CoreNetwork(size, [_as_tuple(layer) for layer in layers], _word("head", self.head))
         object.__setattr__(self, "input", size)
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "core", core)

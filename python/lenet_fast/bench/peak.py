@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from .. import _core
+from .._core import loads, multiply_adds
 
 
 def _per_second(work: Callable[[int], int], rounds: int, seconds: float) -> float:
@@ -24,9 +24,9 @@ def _timed(work: Callable[[int], int], repeats: int) -> tuple[int, float]:
 
 def multiply_adds_per_second(rounds: int = 9, seconds: float = 0.01) -> float:
     """One core's peak in the chosen instruction set; software's own, not the machine's, in the baseline."""
-    return _per_second(_core.multiply_adds, rounds, seconds)
+    return _per_second(multiply_adds, rounds, seconds)
 
 
 def bytes_per_second(working_set: int, rounds: int = 9, seconds: float = 0.01) -> float:
     """What one core reads over and over from `working_set` bytes, in vectors of the chosen instruction set."""
-    return _per_second(lambda repeats: _core.loads(working_set, repeats), rounds, seconds)
+    return _per_second(lambda repeats: loads(working_set, repeats), rounds, seconds)
