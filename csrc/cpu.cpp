@@ -65,16 +65,16 @@ double quota_v1(const std::string& folder) {
 }
 
 // A group's limit binds its whole subtree, so the smallest one from this process's group up to the root counts.
-double quota() {
+double quota(const std::string& system) {
   double smallest = INFINITY;
-  std::ifstream groups("/proc/self/cgroup");
+  std::ifstream groups(system + "/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     const bool v2 = controllers.empty();
     if (!v2 && ("," + controllers + ",").find(",cpu,") == std::string::npos) continue;
-    const std::string root = v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controllers;
+    const std::string root = system + (v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controllers);
     for (std::string path = line.substr(second + 1);; path.resize(path.rfind('/'))) {
       smallest = std::min(smallest, v2 ? quota_v2(root + path) : quota_v1(root + path));
       if (path.find('/') == std::string::npos) break;
@@ -102,9 +102,9 @@ const kernels::Table& chosen() {
               "'; unset it to use the best one");
 }
 
-int usable_processors() {
+int usable_processors(const std::string& system) {
   const int processors = std::max(1, affinity());
-  return static_cast<int>(std::min<double>(processors, std::max(1.0, std::ceil(quota()))));
+  return static_cast<int>(std::min<double>(processors, std::max(1.0, std::ceil(quota(system)))));
 }
 
 std::string compiler() {

@@ -33,6 +33,7 @@ void bind_machine(pybind11::module_& module) {
                static_cast<std::int64_t>(sizeof(float));
       },
       pybind11::arg("bytes"), pybind11::arg("rounds"), pybind11::call_guard<pybind11::gil_scoped_release>());
+  module.def("usable_processors", &cpu::usable_processors, pybind11::arg("system") = "");
   module.def("num_threads", &threads::count);
   module.def("set_num_threads", &threads::set_count, pybind11::arg("threads"));
 }
