@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import lenet_fast
 import numpy as np
@@ -81,6 +82,69 @@ def test_a_forked_child_predicts_too(threads):
     child.join(timeout=60)
     assert child.exitcode == 0
     assert lenet_fast.predict(IMAGES).sum() == wanted
+
+
+TASKS = Path("/proc/self/task")
+
+
+def _count_new_threads(queue):
+    before = len(list(TASKS.iterdir()))
+    lenet_fast.predict(IMAGES)
+    first = len(list(TASKS.iterdir()))
+    lenet_fast.predict(IMAGES)
+    queue.put((first - before, len(list(TASKS.iterdir())) - first))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or not TASKS.exists(), reason="no fork, or no /proc that counts threads")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_forked_child_starts_workers_of_its_own(threads):
+    """It has none of its parent's: a pool that counted on them would leave all the work to the calling thread."""
+    threads(3)
+    lenet_fast.predict(IMAGES)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_count_new_threads, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == (2, 0)
+    child.join(timeout=60)
+
+
+OUT_OF_MEMORY = """
+import resource
+from pathlib import Path
+import numpy as np
+import lenet_fast
+from lenet_fast import Dense, Model, Network
+
+network = Network((8, 256, 256), (Dense(2),), "scores")
+model = Model(network, {name: np.ones(shape) for name, shape in network.parameters.items()})
+images = np.full((64, *network.input), 255, np.uint8)
+scores = np.empty((64, 2), np.float32)
+lenet_fast.set_num_threads(1)
+wanted = model.scores(images, out=scores).copy()  # the calling thread has its workspace
+lenet_fast.set_num_threads(2)
+lenet_fast.predict(np.zeros((2000, 28, 28), np.uint8))  # the worker has one too small
+
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+most = resource.getrlimit(resource.RLIMIT_AS)[1]
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2_000_000, most))
+try:
+    for _ in range(50):  # a worker that wakes late finds nothing left to do
+        model.scores(images, out=scores)
+except MemoryError:
+    print("MemoryError")
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+print((model.scores(images) == wanted).all())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+@pytest.mark.skipif("san.so" in os.environ.get("LD_PRELOAD", ""), reason="sanitizers end where memory ends")
+def test_an_error_of_a_worker_reaches_the_caller():
+    """Here it has no memory for its part; the next call, with memory, is none the worse."""
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}  # else a thread's heap has a reserve
+    done = subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("MemoryError\nTrue\n", "")
 
 
 def test_idle_workers_sleep(threads):
