@@ -98,6 +98,28 @@ def test_single_images_of_both_sizes(isa, random, margin):
         assert model.scores(images[i]).tobytes() == together[i].tobytes()
 
 
+@pytest.mark.parametrize("background", [0.1, 0.3, -0.4, 1 / 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_margin_is_scaled_as_pixels_are(isa, random, dtype, background):
+    """Smaller images and the same ones in a frame of background: the same bits, in numbers where background rounds."""
+    scaling = Preprocess((1 / 0.3081, 4.3668, 1.275), (-0.1307 / 0.3081, -2.1179, -0.1), background)
+    scale, shift = (np.float32(v).astype(np.float64) for v in (scaling.scale, scaling.shift))
+    fused = (np.float32(background) * scale + shift).astype(np.float32)
+    rounded_twice = np.float32(background) * np.float32(scale) + np.float32(shift)
+    assert (fused != rounded_twice).any()
+    seen = 3 * 8 * 8  # a unit per pixel shows the input as it is
+    network = Network((3, 8, 8), (Dense(seen),), "scores")
+    model = Model(network, {"F1.weight": np.eye(seen), "F1.bias": np.zeros(seen)}, preprocess=scaling)
+    small = random.integers(0, 256, (18, 3, 4, 4), np.uint8)
+    framed = np.full((18, 3, 8, 8), background, np.float32)
+    framed[:, :, 2:-2, 2:-2] = small.astype(np.float32) / np.float32(255)
+    given = small if dtype == np.uint8 else framed[:, :, 2:-2, 2:-2]
+    wanted = model.scores(framed)
+    assert (wanted.reshape(framed.shape)[:, :, 0, 0] == fused).all()
+    assert model.scores(given).tobytes() == wanted.tobytes()
+    assert np.concatenate([model.scores(image) for image in given]).tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize("pooling", ["trainable", "average", "max"])
 @pytest.mark.parametrize("padding", [0, 1, 2])
 @pytest.mark.parametrize(("maps", "width"), [(1, 6), (2, 9), (3, 20), (4, 21), (6, 32), (7, 38), (13, 76)])
