@@ -41,11 +41,29 @@ def test_squash_meets_the_papers_fixed_points(isa):
 
 def test_sigmoid(isa):
     x = line()
-    x = x[np.abs(x) < 80]
+    x = x[np.abs(x) < 87]  # from there on its values are subnormal
     wanted = reference.activate("sigmoid", x)
     assert (np.abs(kernels.sigmoid(x) - wanted) <= reference.ACTIVATION_ERROR * wanted).all()
     assert kernels.sigmoid([0.0, 1e30]).tolist() == [0.5, 1]
     assert 0 < kernels.sigmoid(-1e30) < 1e-37
+
+
+def test_sigmoid_falls_to_a_last_value_above_zero(isa):
+    """Where exp ends at 88 the sigmoid is subnormal, but still what it should be."""
+    x = np.linspace(-88, -87, 1000, dtype=np.float32)
+    found, half_a_unit = kernels.sigmoid(x), 2.0**-150
+    wanted = reference.activate("sigmoid", x)
+    assert (np.abs(found - wanted) <= reference.ACTIVATION_ERROR * wanted + half_a_unit).all()
+    assert (kernels.sigmoid([-88.5, -89, -100, -1e5, -3e38, -np.inf]) == found[0]).all()
+
+
+def test_exp_is_a_polynomial_of_degree_7(isa):
+    """Below -20 the sigmoid is 1 / exp(-x). Rounding cancels out over many x, the error of the polynomial stays."""
+    x = np.linspace(-80, -20, 200_001, dtype=np.float32)
+    error = kernels.sigmoid(x) / reference.activate("sigmoid", x) - 1
+    remainder = x - np.round(x / np.log(2)) * np.log(2)  # within ln 2 / 2, where the error is largest
+    for part in np.array_split(error[np.argsort(remainder)], 20):
+        assert abs(part.mean()) < 8e-9
 
 
 def test_relu_is_exact(isa):

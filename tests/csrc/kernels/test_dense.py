@@ -48,3 +48,16 @@ def test_bad_shapes():
         dense(np.ones((2, 4)), np.ones((3, 5)))
     with pytest.raises(ValueError, match=r"codes: wanted 2 axes, found 1, \(4,\)"):
         rbf_distances(np.ones((2, 4)), np.ones(4))
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 17, 40])
+@pytest.mark.parametrize(("operation", "code"), [(rbf_distances, 0.0), (dense, None)])
+def test_a_chain_rounds_once_a_step_inputs_ascending(isa, operation, code, n):
+    """(1 + 2^-12)^2 + 2^-24 is a float32 number that no product rounded before it is added, and no other order, gives.
+
+    The same bits on every instruction set rest on it: table.hpp writes the chain down.
+    """
+    x = np.tile(np.float32([2**-12, 1 + 2**-12]), (n, 1))
+    other = x[:1] if code is None else np.full((1, 2), code)
+    assert (operation(x, np.repeat(other, 13, axis=0)) == 1 + 2**-11 + 2**-23).all()
+    assert (operation(x[:, ::-1], np.repeat(other[:, ::-1], 13, axis=0)) == 1 + 2**-11).all()

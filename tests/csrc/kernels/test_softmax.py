@@ -30,6 +30,15 @@ def test_nothing_overflows(isa):
     assert np.allclose(found, [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3]], atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:images. float pixels are counted from 0 to 1")
+def test_a_probability_is_exact_down_to_exp_of_minus_87_and_never_less(isa):
+    behind = np.float32([0.5, 20, 80, 86, 86.5, 86.9, 87, 87.1, 88, 100, 200, 1e4, 3e38])
+    logits = np.stack([np.zeros_like(behind), -behind], axis=1)
+    found = logits_model(2).predict_proba(logits.reshape(-1, 1, 1, 2))
+    wanted = reference.softmax(np.stack([np.zeros_like(behind), -np.minimum(behind, 87)], axis=1).astype(np.float64))
+    assert np.abs(found / wanted - 1).max() < 1e-6
+
+
 @pytest.mark.parametrize("rubbish", [0.1, 1.0, 30.0])
 def test_rubbish_class_of_equation_9(isa, random, rubbish):
     codes = random.choice([-1.0, 1.0], (4, 3))
