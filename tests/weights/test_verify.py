@@ -1,4 +1,4 @@
-"""verify: which network, layout and scaling reproduces a trainer's outputs; convert and inspect beside it."""
+"""verify: which network, layout and scaling reproduces a trainer's outputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import lenet_fast
 import numpy as np
 import pytest
 from lenet_fast import WeightsError
-from lenet_fast.cli import main
 from lenet_fast.weights.build import Wishes
 from lenet_fast.weights.loading import verify_file
 from trainers import VARIANTS, lenet
@@ -114,47 +113,3 @@ def test_a_graph_leaves_only_the_scaling_open(tmp_path):
     findings = verify_file(tmp_path / "m.onnx", Wishes(), UINT8, model.scores(UINT8))
     assert str(findings[0]) == "preprocess mnist"
     assert findings[0].error < 1e-6
-
-
-def test_the_command(tmp_path, capsys):
-    model, arrays, _ = trainer("tanh average, unit")
-    for name, array in (
-        ("w.npz", None),
-        ("x.npy", UINT8),
-        ("y.npy", model.scores(UINT8)),
-        ("bad.npy", np.zeros((40, 10))),
-    ):
-        np.savez(tmp_path / name, **arrays) if array is None else np.save(tmp_path / name, array)
-    w, x, y, out = (str(tmp_path / name) for name in ("w.npz", "x.npy", "y.npy", "found.safetensors"))
-    assert main(["verify", w, "--images", x, "--expected", y, "--save", out]) == 0
-    text = capsys.readouterr().out.splitlines()
-    assert text[0] == "    error  reproduces  reading"
-    assert "yes" in text[1]
-    assert "activation tanh, pooling average" in text[1]
-    assert "preprocess unit" in text[1]
-    assert f"written to {out}" in text[-1]
-    assert (lenet_fast.load(out).scores(UINT8) == model.scores(UINT8)).all()
-    assert main(["verify", w, "--images", x, "--expected", str(tmp_path / "bad.npy")]) == 1
-    assert "found none of" in capsys.readouterr().err
-
-
-def test_convert_and_inspect(tmp_path, capsys):
-    pytest.importorskip("onnx", reason="onnx is not installed (pip install '.[frameworks]')")
-    model, arrays, _ = trainer("relu max, mnist")
-    np.savez(tmp_path / "w.npz", **arrays)
-    source = str(tmp_path / "w.npz")
-    options = ["--network", "lenet5-relu-max", "--padding", "2", "--preprocess", "mnist", "--flatten", "CHW"]
-    for ending in ("safetensors", "npz", "onnx"):
-        out = str(tmp_path / f"out.{ending}")
-        assert main(["convert", source, out, *options]) == 0
-        assert f"{source} (npz) -> {out}: <lenet_fast.Model 1x28x28 -> 10 classes" in capsys.readouterr().out
-        again = lenet_fast.load(out)
-        assert (again.scores(UINT8) == model.scores(UINT8)).all()
-    assert main(["convert", source, str(tmp_path / "out.h5"), *options]) == 1
-    assert "wanted a name that ends in .safetensors, .npz or .onnx" in capsys.readouterr().err
-    assert main(["inspect", source, *options]) == 0
-    text = capsys.readouterr().out
-    assert text.startswith(f"{source}: npz\n")
-    assert "C1 convolution, relu, padding 2" in text
-    assert "pixels 0..1: x = pixel * 3.24" in text
-    assert "F5.weight  F5_w" in text
