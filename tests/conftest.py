@@ -10,10 +10,19 @@ from pathlib import Path
 import lenet_fast
 import numpy as np
 import pytest
-from lenet_fast import _core
+import reference
+from lenet_fast import RBF, Conv5x5, Dense, Model, Network, Subsample2x2, _core
 from lenet_fast.idx import read_idx
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before anybody imports keras
+
+#: The named networks, and others whose layers come in every order.
+FAMILY = {
+    **lenet_fast.networks(),
+    "mixed": Network((2, 21, 25), (Conv5x5(3, "sigmoid", 2), Subsample2x2("max", "scaled_tanh"), Subsample2x2("trainable", "relu"), Conv5x5(4, "scaled_tanh", 1), Dense(7, "scaled_tanh"), RBF(3)), "rbf"),
+    "no dense layer": Network((1, 12, 12), (Conv5x5(4, "scaled_tanh"), Subsample2x2("max"), Subsample2x2("trainable")), "scores"),
+    "pooled first": Network((3, 16, 16), (Subsample2x2("trainable"), Conv5x5(2, "tanh", 1), Subsample2x2("average", "scaled_tanh"), Dense(5)), "softmax"),
+}  # fmt: skip
 
 
 @pytest.fixture(params=_core.available_isas())
@@ -34,6 +43,13 @@ def threads():
     before = lenet_fast.info()["threads"]
     yield lenet_fast.set_num_threads
     lenet_fast.set_num_threads(before)
+
+
+@pytest.fixture(params=FAMILY)
+def any_model(request, random):
+    """Every network of the family, with random weights."""
+    network = FAMILY[request.param]
+    return Model(network, reference.random_weights(network, random))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from lenet_fast import RBF, Conv5x5, Dense, Subsample2x2
+from lenet_fast import RBF, Conv5x5, Dense, Subsample2x2, operations
 
 #: Rounding error of one float32 operation, relative.
 EPSILON = 2.0**-24
@@ -87,6 +87,45 @@ def run(network, weights, x):
                 x = rbf_distances(x.reshape(len(x), -1), *tensors)
         outputs[figures.name] = x
     return outputs
+
+
+def answers(model, images):
+    """What the network delivers for scaled images: scores, or probabilities where the head is a softmax."""
+    last = list(run(model.network, model.weights, images).values())[-1].reshape(len(images), -1)
+    return softmax(last) if model.network.head == "softmax" else last
+
+
+def elementary(steps, x):
+    """What a list of elementary operations makes of x."""
+    for step in steps:
+        match step:
+            case operations.Conv(weight, bias, padding, stride, groups):
+                x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+                windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))
+                windows = windows[:, :, ::stride, ::stride]
+                if groups > 1:
+                    x = np.einsum("nmyxij,mij->nmyx", windows, weight[:, 0])
+                else:
+                    x = np.einsum("ncyxij,mcij->nmyx", windows, weight)
+                x = x + bias[:, None, None]
+            case operations.Pool(kind):
+                x = subsample2x2(x, kind)
+            case operations.Affine(scale, shift):
+                scale, shift = (v[:, None, None] if v.ndim else v for v in (scale, shift))
+                x = x * scale + shift
+            case operations.Curve(kind):
+                x = activate(kind, x)
+            case operations.Flatten(shape):
+                assert x.shape[1:] == shape
+                x = x.reshape(len(x), -1)
+            case operations.Dense(weight, bias):
+                x = x @ weight.T + bias
+            case operations.Distances():
+                product, square = step.expanded()
+                x = elementary([product], x) + elementary([square], x**2)
+            case operations.Softmax():
+                x = softmax(x)
+    return x
 
 
 def random_weights(network, random):
