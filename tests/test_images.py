@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import deque
+from fractions import Fraction
 
 import lenet_fast
 import numpy as np
@@ -235,10 +237,48 @@ def test_a_little_overshoot_is_no_reason_to_warn():
 
 
 def test_pil_images_that_lose_something_are_refused():
-    assert "wanted an opaque image, found mode RGBA with transparency" in refused(Image.new("RGBA", (28, 28)))
-    assert "wanted 8-bit pixels, found PIL mode I;16" in refused(Image.new("I;16", (28, 28)))
     palette = Image.fromarray(GREY[0]).convert("P")
     assert lenet_fast.predict(palette) == lenet_fast.predict(palette.convert("L"))
+    palette.info["transparency"] = 0  # as GIF and PNG files have it
+    for picture in (palette, Image.new("RGBA", (28, 28)), Image.new("LA", (28, 28))):
+        assert f"wanted an opaque image, found mode {picture.mode} with transparency" in refused(picture)
+    for mode in ("I;16", "I", "F"):  # Pillow would clip them at 255
+        assert f"wanted 8-bit pixels, found PIL mode {mode}; scale it to 0..255" in refused(Image.new(mode, (28, 28)))
+
+
+def test_mean_and_deviation_per_channel():
+    """(x - mean) / std, by which a model is trained that was fed by torchvision's Normalize."""
+    mean, std = [0.5, 0.25, 0.125], [0.5, 0.25, 2.0]
+    preprocess = lenet_fast.Preprocess.from_mean_std(mean, std, background=0.5)
+    for pixel in (0.0, 0.5, 1.0):
+        scale, shift = np.array(preprocess.per_channel(3))
+        assert (pixel * scale + shift == (pixel - np.array(mean)) / std).all()
+    assert preprocess.background == 0.5
+    assert lenet_fast.Preprocess.from_mean_std(0.25, 0.5) == lenet_fast.Preprocess(2.0, -0.5)
+    for bad in (0, [1, -1]):
+        with pytest.raises(ValueError, match="std: wanted positive numbers, found"):
+            lenet_fast.Preprocess.from_mean_std(0.5, bad)
+
+
+def test_every_image_to_mean_0_and_deviation_1(random):
+    """The deviation over n values, not n - 1, in float64, and every image for itself, whatever its neighbours are."""
+    zscore = lenet_fast.Preprocess(per_image=True, white=255.0)
+    quarters = np.array([[[0, 0], [0, 1]], [[7, 7], [7, 7]], [[9, 1], [9, 1]]], np.uint8)
+    found = as_batch(quarters, (1, 2, 2), zscore)[:, 0]
+    assert found.dtype == np.float32
+    assert found[0].ravel() == pytest.approx(np.array([-1, -1, -1, 3]) / 3**0.5)
+    assert found[1:].tolist() == [[[0, 0], [0, 0]], [[1, -1], [1, -1]]]
+    faint = (200 + random.normal(0, 1e-3, (2, 3, 28, 28))).astype(
+        np.float32
+    )  # float32 sums would be off by a hundredth
+    exact = [[Fraction(float(value)) for value in image.ravel()] for image in faint]
+    found = as_batch(faint, (3, 28, 28), zscore).reshape(2, -1)
+    for image, values in zip(found, exact, strict=True):
+        mean = sum(values) / len(values)
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values))
+        assert np.abs(image - [float(value - mean) / deviation for value in values]).max() < 1e-6
+    turned = np.asfortranarray(faint)
+    assert as_batch(turned, (3, 28, 28), zscore).tobytes() == found.tobytes()
 
 
 @pytest.mark.parametrize("bad", [(), (np.nan,), float("inf"), 1e300])

@@ -137,6 +137,17 @@ def test_weights_that_do_not_fit(changes, sentence):
         Model(*small(**changes))
 
 
+def test_a_weight_without_a_connection_is_refused_however_small_and_of_either_sign():
+    for places in ({(1, 0, 4, 4): -1e-30}, {(1, 0, 0, 3): 2.0, (1, 0, 2, 2): -2.0}, {(1, 0, 1, 1): 1e-30}):
+        network, weights = small()
+        for place, value in places.items():
+            weights["C1.weight"][place] = value
+        with pytest.raises(
+            ValueError, match="C1.weight: wanted zeros .*, found others from map 0 to map 1; set them to 0"
+        ):
+            Model(network, weights)
+
+
 def test_missing_weights():
     network, weights = small()
     del weights["C1.bias"]
