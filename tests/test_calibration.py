@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import asdict
+from itertools import pairwise
 
 import lenet_fast
 import numpy as np
@@ -71,7 +72,7 @@ def test_nothing_is_rejected_where_nothing_needs_to_be(trial):
     assert (calibrated.predict(as_images([[0.5, 0.5, 0.1]]), reject=True) == 0).all()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.99, 86 / 500])  # one minus the last, and again, is a little less
 @pytest.mark.parametrize("measure", ["margin", "distance"])
 def test_target_rejection_is_used_up(isa, random, share, measure):
     images = as_images(random.random((500, 2)))
@@ -104,6 +105,48 @@ def test_both_measures_together(random):
     assert again.calibration.rejected <= both.calibration.rejected
     with pytest.raises(ValueError, match="wanted at least the 0.1 that the threshold on the other measure rejects"):
         far.calibrate(images, labels, target_rejection=0.05)
+
+
+@pytest.mark.parametrize("second", ["margin", "distance"])
+def test_two_thresholds_together_reject_what_was_asked_for(random, second):
+    """The share is of all images, those included that the first threshold rejects already."""
+    images = as_images(random.random((1000, 2)) * 1.4 - 0.2)
+    model = rbf_model()
+    labels = model.predict(images)
+    first = {"margin": "distance", "distance": "margin"}[second]
+    one = model.calibrate(images, labels, measure=first, target_rejection=0.1)
+    both = one.calibrate(images, labels, measure=second, target_rejection=0.3)
+    assert (both.predict(images, reject=True) < 0).sum() == both.calibration.rejected == 300
+    assert getattr(both.calibration, first) == getattr(one.calibration, first)
+    none_more = one.calibrate(images, labels, measure=second, target_rejection=0.1)
+    assert none_more.calibration.rejected == one.calibration.rejected == 100
+
+
+def test_a_threshold_lies_halfway():
+    images = as_images([[0.25, 0.0], [0.75, 0.0]])
+    assert logits_model(2).calibrate(images, [1, 0], 0.0).calibration.margin == 0.5
+    distant = as_images([[0.0, 0.5], [0.0, 0.25]])  # 0.25 and 0.0625 from the nearest corner
+    found = rbf_model().calibrate(distant, [3, 0], 0.0, measure="distance")
+    assert found.calibration.distance == (0.25 + 0.0625) / 2
+
+
+@pytest.mark.parametrize("measure", ["margin", "distance"])
+def test_neighbouring_numbers_are_told_apart(measure):
+    """Between two neighbours among the float32 numbers there is none: halfway is rounded to one of them, in turn."""
+    pixels = np.float32(0.75) + np.arange(9, dtype=np.float32) * np.float32(2.0**-24)
+    if measure == "margin":
+        model, right, rows = logits_model(2), 1, [[0, pixel] for pixel in pixels]
+    else:
+        codes = {"output.weight": [[0, 0], [9, 9]]}
+        model, right, rows = (
+            Model(Network((1, 1, 2), (RBF(2),), "rbf"), codes),
+            0,
+            [[0, pixel] for pixel in pixels[::-1]],
+        )
+    for doubtful, sure in pairwise(rows):
+        images = as_images([doubtful, sure])
+        found = model.calibrate(images, [1 - right, right], 0.0, measure=measure)
+        assert found.predict(images, reject=True).tolist() == [-1, right]
 
 
 def test_engine_and_python_reject_the_same(isa, random):
@@ -232,6 +275,17 @@ def test_expected_calibration_error(random):
     assert expected_calibration_error([[0.8, 0.2], [0.8, 0.2]], [0, 1], bins=1) == pytest.approx(0.3)
     # ranges (0, 0.5] and (0.5, 1]: 0.1 off for one image of the first, 0.4 for one of the second
     assert expected_calibration_error([[0.4, 0.3, 0.3], [0.6, 0.2, 0.2]], [1, 0], bins=2) == pytest.approx(0.4)
+
+
+def test_what_lies_on_the_edge_of_a_range_belongs_to_the_one_below():
+    """Ranges are open below and closed above, as in the papers; 0 belongs to the first, a little above 1 to the last."""
+    edge, above = [0.5, 0.5], [0.75, 0.25]  # the first right, the second wrong: in one range 0.5 and 0.75 would cancel
+    assert expected_calibration_error([edge, above], [0, 1], bins=2) == pytest.approx((0.5 + 0.75) / 2)
+    assert expected_calibration_error([edge, [0.25, 0.25]], [0, 1], bins=2) == pytest.approx((0.5 - 0.25) / 2)
+    assert expected_calibration_error([[0.0, 0.0], [0.25, 0.0]], [0, 1], bins=2) == pytest.approx((1 - 0.25) / 2)
+    assert expected_calibration_error([[1 + 8e-6, 0], [0.75, 0]], [1, 0], bins=2) == pytest.approx(
+        (1 - 0.25) / 2, abs=1e-5
+    )
 
 
 TEN = as_images(np.eye(10, 3))
