@@ -66,6 +66,40 @@ def test_ink_can_be_forced():
         lenet_fast.prepare_digits(drawn, ink="blue")
 
 
+@pytest.mark.parametrize("turns", [0, 2])
+def test_most_of_the_border_says_what_is_paper(turns):
+    """All four sides count, each with every pixel, and a few that are far from the others do not outweigh them."""
+
+    def taken_for(image):
+        found = {
+            ink: lenet_fast.prepare_digits(np.rot90(image, turns), ink=ink).tolist()
+            for ink in ("auto", "dark", "light")
+        }
+        assert found["dark"] != found["light"]
+        return next(ink for ink in ("dark", "light") if found[ink] == found["auto"])
+
+    sheet = np.zeros((10, 10))
+    sheet[0] = sheet[:, 0] = 1  # 22 of 40 on the border: without one of these two sides they were the fewer
+    assert taken_for(sheet) == "dark"
+    sheet[0, 5:] = 0
+    assert taken_for(sheet) == "light"
+    for paper, spots, ink in ((0.4, 1.0, "light"), (0.6, 0.0, "dark")):
+        sheet = np.full((10, 10), paper)
+        sheet[2:8:5, 2:8] = np.arange(6) / 5  # from black to white
+        sheet[0, 1:8] = sheet[-1, 1:8] = spots
+        assert taken_for(sheet) == ink
+
+
+def test_small_digits_are_interpolated_and_large_ones_lose_no_stroke():
+    few = np.array([[1, 0.4, 0.4, 1], [0.4, 0, 0, 0.4], [0.4, 0, 0, 0.4], [1, 0.4, 0.4, 1]])
+    middles = slice(4 + 2, 24, 5)  # of the 5x5 pixels that each becomes, in the box that begins at 4
+    assert (lenet_fast.prepare_digits(few, ink="light")[0, middles, middles] == 255 * few).all()
+    cross = np.zeros((200, 200))
+    cross[100] = cross[:, 100] = 1  # as far from the places where one pixel of ten would be looked up as can be
+    found = lenet_fast.prepare_digits(cross)[0] > 50
+    assert [int(found.any(axis).sum()) for axis in (0, 1)] == [20, 20]
+
+
 def test_blank_thin_and_empty():
     assert not lenet_fast.prepare_digits(np.full((2, 9, 9), 7)).any()
     assert lenet_fast.prepare_digits(np.empty((0, 8, 8))).shape == (0, 28, 28)
