@@ -5,7 +5,7 @@ from __future__ import annotations
 import lenet_fast
 import numpy as np
 import pytest
-from lenet_fast import plot_rejection, rejection_curve
+from lenet_fast import Dense, Model, Network, plot_rejection, rejection_curve
 from lenet_fast.rejection import FIGURE_10
 
 DIGITS = lenet_fast.sample_digits(list(range(10)) * 3, seed=3)
@@ -68,6 +68,25 @@ def test_what_a_plot_shows_of_other_models(random):
     assert axes.get_xlim()[1] > 20
     errors = np.concatenate([line.get_ydata() for line in axes.lines])
     assert axes.get_ylim()[0] > errors[errors > 0].min() / 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_plot_shows_every_curve_down_to_its_last_error(turned):
+    pytest.importorskip("matplotlib", reason="drawing needs matplotlib")
+    network = Network((1, 1, 2), (Dense(2),), "scores")
+    rising = Model(network, {"F1.weight": np.eye(2), "F1.bias": [0, 0]})
+    falling = Model(network, {"F1.weight": -np.eye(2), "F1.bias": [1, 0]})
+    images = np.float32([[n / 10, 0] for n in range(1, 11)])[:, None, None, :]  # sure by n, or by 10 - n; all are 0
+    labels = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0]  # the errors are gone without four of ten, or without all
+    models = dict([("rising", rising), ("falling", falling)][:: -1 if turned else 1])
+    axes = plot_rejection(models, images, labels, figure_10=False).axes[0]
+    assert axes.get_xlim() == pytest.approx((0, 90))
+    assert axes.get_ylim() == pytest.approx((100 / 9 / 1.5, 100 * 1.5))
+    assert plot_rejection(rising, images, labels).axes[0].get_xlim() == pytest.approx((0, 30))
+    beside = plot_rejection(models, images, labels, figure_10=True).axes[0]
+    assert beside.get_xlim() == (0, 9)  # as far as the paper's figures reach
+    assert beside.get_ylim() == pytest.approx((0.1 / 1.5, 20 * 1.5))
+    assert plot_rejection(rising, images, [0] * 10).axes[0].get_xlim() == (0, 1)  # no error: one per cent, to show any
 
 
 def test_plot_of_no_model():
