@@ -95,10 +95,11 @@ def answers(model, images):
     return softmax(last) if model.network.head == "softmax" else last
 
 
-def elementary(steps, x):
-    """What a list of elementary operations makes of x."""
-    for step in steps:
-        match step:
+def run_operations(row, x):
+    """The last output of elementary operations (see operations.py), one behind the other, for images x."""
+    x = np.asarray(x, np.float64)
+    for operation in row:
+        match operation:
             case operations.Conv(weight, bias, padding, stride, groups):
                 x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
                 windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))
@@ -111,7 +112,7 @@ def elementary(steps, x):
             case operations.Pool(kind):
                 x = subsample2x2(x, kind)
             case operations.Affine(scale, shift):
-                scale, shift = (v[:, None, None] if v.ndim else v for v in (scale, shift))
+                scale, shift = (np.reshape(v, (-1, *[1] * (x.ndim - 2))) for v in (scale, shift))
                 x = x * scale + shift
             case operations.Curve(kind):
                 x = activate(kind, x)
@@ -119,10 +120,11 @@ def elementary(steps, x):
                 assert x.shape[1:] == shape
                 x = x.reshape(len(x), -1)
             case operations.Dense(weight, bias):
-                x = x @ weight.T + bias
+                x = dense(x.reshape(len(x), -1), weight, bias)
             case operations.Distances():
-                product, square = step.expanded()
-                x = elementary([product], x) + elementary([square], x**2)
+                x = x.reshape(len(x), -1)
+                product, square = operation.expanded()
+                x = run_operations([product], x) + run_operations([square], x**2)
             case operations.Softmax():
                 x = softmax(x)
     return x
