@@ -1,0 +1,162 @@
+"""weights/files.py: one regular file of a model's size, and those beside it; saving replaces a file whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import resource
+import tracemalloc
+import zipfile
+
+import lenet_fast
+import numpy as np
+import pytest
+import reference
+from lenet_fast import Conv5x5, Dense, Model, Network, WeightsError
+from lenet_fast.weights import files
+from lenet_fast.weights.files import Archive, File
+
+NETWORK = Network((1, 8, 8), (Conv5x5(2), Dense(3)), "scores")
+
+
+@pytest.fixture
+def model():
+    return Model(NETWORK, reference.random_weights(NETWORK, np.random.default_rng(0)))
+
+
+# --- one regular file, of a size that a model may have ---
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
+def test_a_device_is_refused_however_much_it_would_give(device):
+    with pytest.raises(WeightsError, match="regular file"):
+        lenet_fast.load(device)
+
+
+@pytest.mark.parametrize("size", [files.LARGEST + 1, 1 << 36])
+def test_a_file_too_large_for_a_model_is_refused_before_it_is_read(tmp_path, size):
+    path = tmp_path / "images.bin"
+    with path.open("wb") as stream:
+        stream.truncate(size)  # sparse: it takes no room
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match=f"{size:,} bytes"):
+        lenet_fast.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_the_largest_file_is_still_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST", 1000)
+    path = tmp_path / "m.bin"
+    path.write_bytes(bytes(range(250)) * 4)
+    assert File.open(path).data == path.read_bytes()
+    path.write_bytes(bytes(1001))
+    with pytest.raises(WeightsError, match="1,001 bytes"):
+        File.open(path)
+
+
+# --- archives: what a compressed member only claims to be is not believed ---
+
+
+def archive(tmp_path, *members):
+    """A zip archive of (name, bytes, method)."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        for name, data, method in members:
+            made.writestr(name, data, method)
+    return Archive(File(tmp_path / "m.zip", stream.getvalue()))
+
+
+DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
+
+
+def test_compressed_members_share_one_limit(tmp_path, monkeypatch):
+    """Many small bombs are one large one."""
+    monkeypatch.setattr(files, "LARGEST_UNPACKED", 1000)
+    made = archive(tmp_path, ("a", bytes(600), DEFLATED), ("b", bytes(400), DEFLATED), ("c", b"x", DEFLATED))
+    assert made.read("a") == bytes(600)
+    assert made.read("b") == bytes(400)
+    with pytest.raises(WeightsError, match=r"m\.zip: .*'c'"):
+        made.read("c")
+
+
+def test_stored_members_may_be_as_large_as_the_file(tmp_path, monkeypatch):
+    """They are no larger than what was read already, and take nothing of the limit, before or behind it."""
+    monkeypatch.setattr(files, "LARGEST_UNPACKED", 1000)
+    made = archive(tmp_path, ("packed", bytes(1000), DEFLATED), ("plain", b"w" * 5000, STORED))
+    assert made.read("plain") == b"w" * 5000
+    assert made.read("packed") == bytes(1000)
+    assert made.read("plain") == b"w" * 5000
+
+
+def test_a_bomb_is_unpacked_no_further_than_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LARGEST_UNPACKED", 1000)
+    made = archive(tmp_path, ("bomb", bytes(1 << 24), DEFLATED))
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match="16,777,216 bytes"):
+        made.read("bomb")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_a_bomb_in_a_file_of_arrays_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "w.npz", **{"conv1.weight": np.zeros(files.LARGEST_UNPACKED, np.uint8)})
+    with pytest.raises(WeightsError, match="few megabytes"):
+        lenet_fast.load(tmp_path / "w.npz", network="lenet5-relu-max")
+
+
+# --- files that a file names ---
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret", "inner/secret", "{}/secret", "..", ".", "", "a\\secret", "sec\0ret", "link"]
+)
+def test_no_file_elsewhere_is_opened(tmp_path, name):
+    folder = tmp_path / "folder"
+    for place in (tmp_path, folder, folder / "inner"):
+        place.mkdir(exist_ok=True)
+        (place / "secret").write_bytes(b"secret")
+    (folder / "a\\secret").write_bytes(b"secret")  # a path on other systems
+    (folder / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(WeightsError, match="same folder"):
+        File(folder / "m.onnx", b"").companion(name.format(tmp_path))
+
+
+def test_a_file_in_the_same_folder_is_read(tmp_path):
+    (tmp_path / "m.data").write_bytes(b"weights")
+    assert File(tmp_path / "m.onnx", b"").companion("m.data").data == b"weights"
+    with pytest.raises(WeightsError, match=r"'other\.data'"):
+        File(tmp_path / "m.onnx", b"").companion("other.data")
+
+
+# --- saving ---
+
+
+@pytest.mark.parametrize("name", ["m.safetensors", "m.npz"])
+def test_a_disk_that_fills_up_leaves_the_old_file(model, tmp_path, name):
+    path = tmp_path / name
+    model.save(path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            model.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_whoever_reads_the_old_file_reads_it_to_its_end(model, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    before = path.read_bytes()
+    other = model.replace(card={"data": "newer"})
+    with path.open("rb") as reader:
+        begin = reader.read(100)
+        other.save(path)
+        assert begin + reader.read() == before
+    assert lenet_fast.load(path).card == {"data": "newer"}
+    assert list(tmp_path.iterdir()) == [path]
