@@ -114,8 +114,8 @@ def run_operations(row, x):
             case operations.Affine(scale, shift):
                 scale, shift = (np.reshape(v, (-1, *[1] * (x.ndim - 2))) for v in (scale, shift))
                 x = x * scale + shift
-            case operations.Curve(kind):
-                x = activate(kind, x)
+            case operations.Curve(kind, slope):
+                x = activate(kind, x, slope)
             case operations.Flatten(shape):
                 assert x.shape[1:] == shape
                 x = x.reshape(len(x), -1)

@@ -204,6 +204,20 @@ def test_what_is_not_of_the_family_is_refused(found, tmp_path):
     assert found in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["MaxPool2d", "AvgPool2d"])
+@pytest.mark.parametrize("inputs", [11, 12])
+def test_maps_of_an_odd_size_are_not_pooled(kind, inputs, tmp_path):
+    """Caffe rounds up: 23 rows become 12 windows, the last of them half outside, which ours are not."""
+    from torch import nn
+
+    net = caffe.message_class("NetParameter")()
+    add_layer(net, False, "data", "Input", [], ["data"]).input_param.shape.add().dim.extend((1, 1, 27, 27))
+    pool = getattr(nn, kind)(2)
+    add_layers(net, nn.Sequential(nn.Conv2d(1, 4, 5), pool, nn.Flatten(), nn.Linear(4 * inputs**2, 10)))
+    with pytest.raises(WeightsError, match="windows inside the maps, found .* 23x23"):
+        foreign_graphs.loaded(caffe, write(net, tmp_path / "net.caffemodel"))
+
+
 def test_a_prototxt_needs_its_weights(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text(described(net_of("wide")))
