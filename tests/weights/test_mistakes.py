@@ -155,55 +155,6 @@ def test_graphs_that_are_not_of_the_family(tmp_path, name):
     assert re.search(wanted, sentence(tmp_path / "m.onnx"))
 
 
-def small_onnx(path, change):
-    """An ONNX file of ours, changed."""
-    lenet_fast.Model(VARIANTS["relu max 28 valid"].network, VARIANTS["relu max 28 valid"].filled().weights).save(path)
-    model = onnx.load(path)
-    change(model)
-    path.write_bytes(model.SerializeToString())
-
-
-def to_external(location):
-    def change(model):
-        for tensor in model.graph.initializer:
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            tensor.external_data.add(key="location", value=location)
-
-    return change
-
-
-ONNX_FILES = {
-    "custom operator": (lambda m: setattr(m.graph.node[1], "domain", "com.example"), r"wanted an operation of the LeNet family, found custom operator com.example.\w+; use a general runtime"),
-    "external data elsewhere": (to_external("../weights.bin"), r"wanted a second file in the same folder, found a reference to '../weights.bin'; no file elsewhere is ever opened"),
-    "external data at an absolute path": (to_external("/etc/passwd"), r"found a reference to '/etc/passwd'; no file elsewhere is ever opened"),
-    "external data missing": (to_external("weights.bin"), "wanted 'weights.bin' beside it, found no such file; keep the two together"),
-    "two inputs": (lambda m: m.graph.input.append(onnx.helper.make_tensor_value_info("more", 1, [1, 3])), "wanted one input, the image, found 'images', 'more'; export the network alone"),
-    "quantised": (lambda m: m.graph.node[0].MergeFrom(onnx.helper.make_node("QuantizeLinear", [], [])) or setattr(m.graph.node[0], "op_type", "QuantizeLinear"), "wanted floating-point values, found QuantizeLinear, a quantised model; export the float model"),
-    "rounded": (lambda m: (m.graph.node[1].ClearField("input"), m.graph.node[1].ClearField("attribute"), m.graph.node[1].input.append(m.graph.node[0].output[0]), m.graph.node[1].attribute.append(onnx.helper.make_attribute("to", 7)), setattr(m.graph.node[1], "op_type", "Cast")), "wanted floating-point values, found a conversion that rounds them"),
-    "no nodes": (lambda m: m.graph.ClearField("node"), "wanted an ONNX model, found one without a graph"),
-    "weights missing": (lambda m: m.graph.initializer.pop(0), "found"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", ONNX_FILES)
-def test_onnx_files_that_lack_something(tmp_path, name):
-    change, wanted = ONNX_FILES[name]
-    small_onnx(tmp_path / "m.onnx", change)
-    assert re.search(wanted, sentence(tmp_path / "m.onnx"))
-
-
-def test_external_data_beside_the_model(tmp_path):
-    variant = VARIANTS["relu max 28 valid"].filled()
-    model = lenet_fast.Model(variant.network, variant.weights)
-    model.save(tmp_path / "whole.onnx")
-    onnx.save(onnx.load(tmp_path / "whole.onnx"), tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)  # fmt: skip
-    x = images_for(variant, 3)
-    assert (lenet_fast.load(tmp_path / "m.onnx").scores(x) == model.scores(x)).all()
-    (tmp_path / "m.data").rename(tmp_path / "elsewhere")
-    (tmp_path / "m.data").symlink_to(tmp_path / "elsewhere")
-    assert "no file elsewhere is ever opened" in sentence(tmp_path / "m.onnx")
-
-
 # --- Keras ---
 
 
