@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import pickle
 import re
 import warnings
-import zipfile
 
 import lenet_fast
 import numpy as np
@@ -153,73 +151,6 @@ def test_graphs_that_are_not_of_the_family(tmp_path, name):
         warnings.simplefilter("ignore")
         torch.onnx.export(make().eval(), (torch.zeros(1, *image),), tmp_path / "m.onnx", dynamo=False, opset_version=15)
     assert re.search(wanted, sentence(tmp_path / "m.onnx"))
-
-
-# --- Keras ---
-
-
-def keras_models():
-    from keras import Input, Model, Sequential, layers
-
-    def head(*body, shape=(28, 28, 1)):
-        return Sequential([Input(shape), *body, layers.Flatten(), layers.Dense(10)])
-
-    def residual():
-        image = Input((28, 28, 1))
-        x = layers.Conv2D(1, 5, padding="same")(image)
-        return Model(image, layers.Dense(10)(layers.Flatten()(layers.Add()([x, image]))))
-
-    def shared():
-        image, layer = Input((28, 28, 1)), layers.Conv2D(1, 5, padding="same")
-        return Model(image, layers.Dense(10)(layers.Flatten()(layer(layer(image)))))
-
-    return {
-        "3x3": (head(layers.Conv2D(6, 3)), "wanted a 5x5 kernel, found 3x3"),
-        "strides": (head(layers.Conv2D(6, 5, strides=2)), "wanted stride 1, found stride 2x2"),
-        "separable": (head(layers.SeparableConv2D(6, 5)), "wanted an operation of the LeNet family, found SeparableConv2D"),
-        "depthwise": (head(layers.DepthwiseConv2D(5)), "wanted an operation of the LeNet family, found DepthwiseConv2D"),
-        "same pooling": (head(layers.Conv2D(6, 5), layers.MaxPooling2D(2, padding="same"), shape=(27, 27, 1)), "wanted windows inside the maps, found padding"),
-        "custom activation": (head(layers.Conv2D(6, 5, activation="swish")), "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found (swish|silu)"),
-        "residual": (residual(), "wanted layers in one row, found Add of 2 inputs; residual and branching"),
-        "shared": (shared(), "wanted every layer once, found a layer used 2 times; shared layers are not supported"),
-        "resizing": (head(layers.Resizing(32, 32), layers.Conv2D(6, 5)), "wanted images of the right size, found a layer that resizes them"),
-        "global pooling": (Sequential([Input((28, 28, 1)), layers.Conv2D(6, 5), layers.GlobalAveragePooling2D(), layers.Dense(10)]), "global and adaptive pooling are not supported"),
-        "perceptron": (Sequential([Input((28, 28)), layers.Flatten(), layers.Dense(10)]), "found a multilayer perceptron"),
-        "steep": (head(layers.Conv2D(6, 5), layers.LeakyReLU(1.5)), "wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found LeakyReLU with slope 1.5"),
-    }  # fmt: skip
-
-
-KERAS = ["3x3", "strides", "separable", "depthwise", "same pooling", "custom activation", "residual", "shared", "resizing", "global pooling", "perceptron", "steep"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def keras_mistakes():
-    pytest.importorskip("keras", reason="keras is not installed (pip install '.[frameworks]')")
-    return keras_models()
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", KERAS)
-def test_keras_models_that_are_not_of_the_family(tmp_path, keras_mistakes, name):
-    model, wanted = keras_mistakes[name]
-    model.save(tmp_path / "m.keras")
-    assert re.search(wanted, sentence(tmp_path / "m.keras"))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_subclassed_keras_model(tmp_path, keras_mistakes):
-    keras_mistakes["3x3"][0].save(tmp_path / "m.keras")
-    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    config = json.loads(members["config.json"]) | {"class_name": "MyLeNet", "config": {"name": "my"}}
-    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
-        for name, data in (members | {"config.json": json.dumps(config)}).items():
-            archive.writestr(name, data)
-    assert re.match(
-        "MyLeNet: wanted a Sequential or Functional model, whose layers are stored, found a subclassed one, whose code is not "
-        "in the file; export it to ONNX, or load its weights with network=",
-        sentence(tmp_path / "m.keras"),
-    )
 
 
 # --- arrays without a graph ---
