@@ -78,7 +78,9 @@ FUNCTIONS = {
     "flatten": lambda m, x: torch.flatten(x, 1),
     "flatten of some axes": lambda m, x: torch.flatten(x, 2),
     "view": lambda m, x: x.view(x.size(0), -1),
-    "moves": lambda m, x: x.permute(0, 2, 3, 1).transpose(1, 3).unsqueeze(2).squeeze(2).squeeze(1).reshape(-1, 3 * 8 * 8),
+    "moves": lambda m, x: (
+        x.permute(0, 2, 3, 1).transpose(1, 3).unsqueeze(2).squeeze(2).squeeze(1).reshape(-1, 3 * 8 * 8)
+    ),
     "padding": lambda m, x: F.pad(x, (1, 2, 3, 0)),
     "padding with a value": lambda m, x: F.pad(x, (1, 0, 0, 1), value=0.5),
     "padding of maps": lambda m, x: F.pad(x, (0, 0, 0, 0, 0, 1)),
