@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
+from canonical import Trace
 from lenet_fast import Conv5x5, Dense, Network, Preprocess
 from lenet_fast.weights.build import Wishes, build
 from lenet_fast.weights.source import Source
-from lenet_fast.weights.trace import Trace
 
 NETWORK = Network((3, 8, 8), (Conv5x5(2), Dense(3)), "scores")
 WEIGHTS = reference.random_weights(NETWORK, np.random.default_rng(4))

@@ -49,18 +49,18 @@ def test_saved_scores_may_differ_by_what_float32_does_between_machines(path, sig
     rewritten(path, off_by(sign * 8e-6))
     lenet_fast.load(path)
     rewritten(path, off_by(sign * 5e-6))  # 1.3e-5 in all
-    with pytest.raises(WeightsError, match="check images wanted other scores"):
+    with pytest.raises(WeightsError, match="wanted the scores that were saved for its check images"):
         lenet_fast.load(path)
 
 
 @pytest.mark.parametrize("image", range(4))
 def test_every_check_image_counts(path, image):
     rewritten(path, off_by(1e-3, image))
-    with pytest.raises(WeightsError, match="check images wanted other scores"):
+    with pytest.raises(WeightsError, match="wanted the scores that were saved for its check images"):
         lenet_fast.load(path)
 
 
 def test_scores_that_are_no_numbers_are_no_check(path):
     rewritten(path, lambda arrays: arrays.update({"check.scores": np.full((4, 3), np.nan, np.float32)}))
-    with pytest.raises(WeightsError, match="check images wanted other scores"):
+    with pytest.raises(WeightsError, match="wanted the scores that were saved for its check images"):
         lenet_fast.load(path)

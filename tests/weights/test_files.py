@@ -76,7 +76,7 @@ def test_compressed_members_share_one_limit(tmp_path, monkeypatch):
     made = archive(tmp_path, ("a", bytes(600), DEFLATED), ("b", bytes(400), DEFLATED), ("c", b"x", DEFLATED))
     assert made.read("a") == bytes(600)
     assert made.read("b") == bytes(400)
-    with pytest.raises(WeightsError, match=r"m\.zip: .*'c'"):
+    with pytest.raises(WeightsError, match="found 'c' of"):
         made.read("c")
 
 

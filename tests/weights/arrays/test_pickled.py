@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from lenet_fast.weights import pickled
+from lenet_fast.weights.arrays import pickled, pickled_arrays
 
 
 def parse(data):
@@ -50,12 +50,12 @@ def stored(array, **changes):
 )
 def test_an_array_needs_as_many_bytes_as_its_shape_says(changes):
     with pytest.raises(ValueError, match="shape .* bytes"):
-        pickled.numpy_array(stored(np.ones((2, 3), np.float32), **changes))
+        pickled_arrays.numpy_array(stored(np.ones((2, 3), np.float32), **changes))
 
 
 def test_an_empty_array_is_an_array():
     for shape in ((0,), (0, 3), (3, 0)):
-        found = pickled.numpy_array(stored(np.zeros(shape, np.float32)))
+        found = pickled_arrays.numpy_array(stored(np.zeros(shape, np.float32)))
         assert found.shape == shape and found.dtype == np.float32
 
 
@@ -63,6 +63,6 @@ def test_an_empty_array_is_an_array():
 @pytest.mark.parametrize("code", ["<f4", ">f4", "<f8", ">i2", "|u1"])
 def test_arrays_keep_their_values_in_either_order_of_bytes_and_axes(protocol, code):
     for array in (np.arange(6).reshape(2, 3).astype(code), np.asfortranarray(np.arange(6).reshape(2, 3).astype(code))):
-        found = pickled.numpy_array(parse(pickle.dumps(array, protocol)))
+        found = pickled_arrays.numpy_array(parse(pickle.dumps(array, protocol)))
         assert found.dtype == array.dtype
         np.testing.assert_array_equal(found, array)

@@ -47,7 +47,7 @@ def test_tensors_in_any_order_and_empty_ones(tmp_path):
 def test_a_gap_before_a_tensor_is_refused(tmp_path, name):
     """Bytes that no tensor has can hide anything, and mean that somebody's offsets are wrong."""
     write(tmp_path / "m.safetensors", *layout(weights(), name, 4))
-    with pytest.raises(WeightsError, match=f"{name}' wanted at byte"):
+    with pytest.raises(WeightsError, match=f"{name}': wanted at byte"):
         lenet_fast.load(tmp_path / "m.safetensors", network=NETWORK)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
+from canonical import Trace
 from lenet_fast import Model, WeightsError
 from lenet_fast.operations import AMPLITUDE, SLOPE, Affine, Conv, Curve, Dense, Distances, Pool, Softmax
-from lenet_fast.weights.recognise import recognise
-from lenet_fast.weights.trace import Step, Trace
+from lenet_fast.weights.graph.recognise import recognise
+from lenet_fast.weights.graph.trace import Step
 
 RANDOM = np.random.default_rng(13)
 TANH = Curve("tanh")

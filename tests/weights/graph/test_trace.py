@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import reference
+from canonical import Trace
 from lenet_fast import WeightsError
 from lenet_fast.operations import Conv, Dense
-from lenet_fast.weights.trace import Trace, same_padding
+from lenet_fast.weights.graph.operators.maps import padding
 
 RANDOM = np.random.default_rng(12)
 
@@ -696,7 +697,7 @@ def units(order=slice(None), squared=True):
     row = Row((1, 1, 8, 8)).conv().dense(6)
     codes = np.sign(normal(4, 6))
     flow = row.flow.rearranged(row.flow.index[:, None, order])
-    flow = row.trace.difference(flow, codes[None, :, order], "codes")
+    flow = row.trace.difference(flow, codes[None, :, order], "codes", ("codes",))
     return row, codes, replace(flow, squared=True) if squared else flow
 
 
@@ -704,7 +705,7 @@ def units(order=slice(None), squared=True):
 def test_sums_of_squared_differences_are_distances(order):
     """A code's value belongs to the value that it was subtracted from, wherever the two lie."""
     row, codes, flow = units(order)
-    result = row.trace.distances(flow, [2], "sum", ("codes",))
+    result = row.trace.distances(flow, [2], "sum")
     assert result.shape == (1, 4)
     close(outputs(row.trace, row.x), reference.rbf_distances(row.values, codes))
 
@@ -817,8 +818,8 @@ def test_a_network_of_the_family_is_small():
 )
 def test_an_odd_row_of_same_padding_lies_behind_unless_it_is_to_lie_before(size, window, strides, total):
     """TensorFlow, and SAME_UPPER of ONNX, pad below and right first; SAME_LOWER above and left."""
-    behind = same_padding(size, window, strides)
-    before = same_padding(size, window, strides, before=True)
+    behind = padding("same_upper", size, window, strides, "pool")
+    before = padding("same_lower", size, window, strides, "pool")
     assert behind == (total[0] // 2, total[1] // 2, -(-total[0] // 2), -(-total[1] // 2))
     assert before == (*behind[2:], *behind[:2])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Model, Network, Subsample2x2, WeightsError
-from lenet_fast.weights import read_model
+from lenet_fast.weights.loading import read_model
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed (pip install '.[readers]')")
 
