@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
+import lenet_fast
 import numpy as np
 import pytest
 import reference
 from canonical import Trace
-from lenet_fast import Conv5x5, Dense, Network, Preprocess
-from lenet_fast.weights.build import Wishes, build
+from lenet_fast import Conv5x5, Dense, Model, Network, Preprocess, WeightsError
+from lenet_fast.networks import TEMPLATES
+from lenet_fast.weights.build import Wishes, build, distance
 from lenet_fast.weights.source import Source
 
 NETWORK = Network((3, 8, 8), (Conv5x5(2), Dense(3)), "scores")
@@ -44,3 +48,201 @@ def test_the_users_scaling_comes_before_the_graphs_own(wish, own):
         x = x * np.reshape(scale, (-1, 1, 1)) + np.reshape(shift, (-1, 1, 1))
     wanted = reference.run(NETWORK, WEIGHTS, x)["F2"]
     np.testing.assert_allclose(model.scores(pixels), wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_a_graph_that_takes_raw_pixels_has_its_scaling():
+    """Its factor is one for pixels up to 255, so another in front of it would be a second one."""
+    for wish in ("mnist", "unit", "raw"):
+        with pytest.raises(WeightsError, match="one scaling of the pixels, found one in the file too"):
+            build(graph((1 / 255,) * 3, (0.0,) * 3), Wishes(preprocess=wish), "graph")
+    model = build(graph((1 / 255,) * 3, (0.0,) * 3), Wishes(), "graph").model
+    assert model.preprocess.white == 255
+    same = build(graph((1 / 255,) * 3, (0.0,) * 3), Wishes(preprocess=model.preprocess), "graph").model
+    assert same.preprocess == model.preprocess
+
+
+def test_a_graph_that_scales_says_nothing_of_what_came_before():
+    """0..1 or 0..255: the user says it, or bytes are refused."""
+    pixels = np.zeros((2, 3, 8, 8), np.uint8)
+    with pytest.raises(TypeError, match="found uint8"):
+        build(graph((2.0,) * 3, (-1.0,) * 3), Wishes(), "graph").model.scores(pixels)
+    build(graph((2.0,) * 3, (-1.0,) * 3), Wishes(preprocess="unit"), "graph").model.scores(pixels)
+
+
+def test_a_scaling_is_a_name_or_a_preprocess():
+    with pytest.raises(TypeError, match=r"preprocess: wanted a name or a lenet_fast\.Preprocess, found 0\.5"):
+        build(graph((1.0,) * 3, (0.0,) * 3), Wishes(preprocess=0.5), "graph")
+    with pytest.raises(ValueError, match="preprocess: wanted one of .*imagenet"):
+        lenet_fast.from_state_dict(WEIGHTS, NETWORK, preprocess="imagenet")
+
+
+def test_bytes_want_a_scaling_where_nothing_says_one():
+    model = lenet_fast.from_state_dict(WEIGHTS, NETWORK)
+    with pytest.raises(TypeError, match="found uint8; .*preprocess='unit'"):
+        model.predict(np.zeros((1, 3, 8, 8), np.uint8))
+    assert model.predict(np.full((1, 3, 8, 8), -0.42, np.float32)).shape == (1,)
+
+
+# --- the network: the file's, or the one that the user names ---
+
+
+def saved(tmp_path, network=NETWORK, weights=WEIGHTS):
+    """One model in every format that says everything."""
+    model = Model(network, weights, preprocess=Preprocess.named("mnist"))
+    names = ["m.safetensors", "m.npz", "m.onnx"][: 3 if find_spec("onnx") else 2]
+    for name in names:
+        model.save(tmp_path / name)
+    return [tmp_path / name for name in names]
+
+
+def sentence(path, **options):
+    with pytest.raises(WeightsError) as caught:
+        lenet_fast.load(path, **options)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+OTHER = Network((3, 8, 8), (Conv5x5(2, "tanh"), Dense(3)), "scores")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("activation", "relu"), ("pooling", "max"), ("padding", 0), ("flatten", "CHW"), ("compact", "wrapped"), ("coefficients", "sum")],
+)  # fmt: skip
+def test_a_file_that_says_everything_is_not_told_otherwise(tmp_path, keyword, value):
+    for path in saved(tmp_path):
+        assert f"leave {keyword} out" in sentence(path, **{keyword: value})
+
+
+def test_a_file_that_says_everything_may_be_asked_whether_it_is_the_right_one(tmp_path):
+    for path in saved(tmp_path):
+        assert lenet_fast.load(path, network=NETWORK).network == NETWORK
+        for wrong in (OTHER, "lenet5-1998", "lenet5-relu-max"):
+            assert "found another in the file" in sentence(path, network=wrong)
+
+
+def test_a_name_is_the_right_one_whatever_its_sizes(tmp_path):
+    network = lenet_fast.networks()["lenet5-relu-max"]
+    small = Network((1, 28, 28), network.layers, network.head)
+    paths = saved(tmp_path, small, reference.random_weights(small, np.random.default_rng(1)))
+    for path in paths:
+        assert lenet_fast.load(path, network="lenet5-relu-max").network == small
+        for wrong in ("lenet5-sigmoid-average", "lenet5-tanh-average", "lenet4"):
+            assert "found another in the file" in sentence(path, network=wrong)
+
+
+def test_a_second_scaling_of_a_saved_model_is_refused(tmp_path):
+    for path in saved(tmp_path):
+        assert "one scaling of the pixels" in sentence(path, preprocess="lecun")
+        assert lenet_fast.load(path, preprocess="mnist").preprocess == Preprocess.named("mnist")
+
+
+def test_weights_alone_want_a_network(tmp_path):
+    np.savez(tmp_path / "w.npz", **{n.replace("C1", "conv"): a for n, a in WEIGHTS.items()})
+    text = sentence(tmp_path / "w.npz")
+    assert "conv.weight (2, 3, 5, 5)" in text and "none of the named networks" in text
+    with pytest.raises((TypeError, WeightsError), match="network: wanted a name"):
+        lenet_fast.from_state_dict(WEIGHTS, 5)
+    with pytest.raises(ValueError, match="network: wanted one of .*found 'lenet6'"):
+        lenet_fast.from_state_dict(WEIGHTS, "lenet6")
+    with pytest.raises(ValueError, match=r"variations of a named network.*lenet_fast\.Network"):
+        lenet_fast.from_state_dict(WEIGHTS, NETWORK, activation="relu")
+
+
+@pytest.mark.parametrize("arrays", [{"names": np.array(["a"])}, {"step": np.array(3.0)}])
+def test_a_file_without_weights_says_what_it_has(tmp_path, arrays):
+    np.savez(tmp_path / "w.npz", **arrays)
+    text = sentence(tmp_path / "w.npz", network="lenet5-relu-max")
+    assert "wanted weights" in text and next(iter(arrays)) in text
+
+
+@pytest.mark.parametrize(
+    "shape", [(600, 28, 28), (500, 32, 32, 3), (600, 28, 28, 1), (600, 784), (500, 1024), (500, 3072)]
+)
+def test_images_are_no_weights(tmp_path, shape):
+    np.savez(tmp_path / "w.npz", x_train=np.zeros(shape, np.uint8), y_train=np.zeros(len(shape), np.uint8))
+    assert "images of a data set" in sentence(tmp_path / "w.npz", network="lenet5-relu-max")
+
+
+@pytest.mark.parametrize("shape", [(499, 784), (120, 784), (500, 785), (400, 28, 28)])
+def test_other_arrays_are_no_images(tmp_path, shape):
+    np.savez(tmp_path / "w.npz", w=np.zeros(shape, np.uint8))
+    assert "images of a data set" not in sentence(tmp_path / "w.npz", network="lenet5-relu-max")
+
+
+# --- 28x28 padded by the network, or 32x32 ---
+
+
+def lenet(**changes):
+    network = TEMPLATES["lenet5-relu-max"].varied(**changes).network()
+    return reference.random_weights(network, np.random.default_rng(6))
+
+
+def test_whether_the_network_pads_is_asked_where_it_matters():
+    """400 inputs of the first full connection: the border of the scaled image is zero, or background."""
+    weights = lenet()
+    for scaling in ("mnist", "symmetric", "lecun"):
+        with pytest.raises(WeightsError, match=r"padding: .*28x28.*32x32.*padding=2 .*padding=0"):
+            lenet_fast.from_state_dict(weights, "lenet5-relu-max", preprocess=scaling)
+    for padding, side in ((2, 28), (0, 32)):
+        model = lenet_fast.from_state_dict(weights, "lenet5-relu-max", preprocess="mnist", padding=padding)
+        assert model.network.input == (1, side, side)
+
+
+def test_whether_the_network_pads_is_not_asked_where_it_does_not():
+    """Where zeros are background, or only one size fits, or images are in colour."""
+    for scaling in ("unit", None):
+        assert lenet_fast.from_state_dict(lenet(), "lenet5-relu-max", preprocess=scaling).network.input == (1, 32, 32)
+    for changes in ({"side": 28}, {"channels": 3}):
+        lenet_fast.from_state_dict(lenet(**changes), "lenet5-relu-max", preprocess="mnist")
+    classic = lenet_fast.networks()["lenet5-1998"]
+    given = reference.random_weights(classic, np.random.default_rng(6))
+    assert lenet_fast.from_state_dict(given, "lenet5-1998", preprocess="lecun").network == classic
+
+
+# --- how near outputs are ---
+
+
+def outputs(head="scores"):
+    network = Network((3, 8, 8), (Conv5x5(2), Dense(3)), head)
+    model = Model(network, WEIGHTS)
+    x = np.random.default_rng(3).random((4, 3, 8, 8)).astype(np.float32)
+    return model, x, model.scores(x).astype(np.float64)
+
+
+def test_outputs_may_be_scores_their_negatives_or_probabilities():
+    model, x, scores = outputs("softmax")
+    probabilities = reference.softmax(scores)
+    for wanted in (scores, -scores, probabilities, np.log(probabilities)):
+        assert distance(model, x, wanted) == (pytest.approx(0, abs=1e-5), True)
+    assert not distance(model, x, scores + 1)[1]
+    assert not distance(model, x, scores[:, ::-1])[1]
+
+
+def test_one_image_that_is_off_is_enough():
+    model, x, scores = outputs()
+    for share, close in ((0.8e-5, True), (1.3e-5, False)):
+        wanted = scores.copy()
+        wanted[2, 1] += share * np.abs(scores[2]).max()
+        error, found = distance(model, x, wanted)
+        assert found == close and error == pytest.approx(share, rel=0.05)
+
+
+def test_labels_must_all_be_the_same():
+    model, x, _ = outputs()
+    labels = model.predict(x)
+    assert distance(model, x, labels) == (0, True)
+    labels[1] = (labels[1] + 1) % 3
+    assert distance(model, x, labels) == (0.25, False)
+
+
+def test_outputs_of_another_shape_are_refused():
+    model, x, scores = outputs()
+    for wanted in (scores[:, :2], scores[:3], scores[:3, 0], np.zeros(5, int)):
+        with pytest.raises(ValueError, match="expected: wanted"):
+            distance(model, x, wanted)
+
+
+def test_outputs_that_are_no_numbers_are_far():
+    model, x, scores = outputs()
+    assert distance(model, x, np.full_like(scores, np.nan)) == (np.inf, False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import lenet_fast
 import numpy as np
@@ -160,3 +162,22 @@ def test_whoever_reads_the_old_file_reads_it_to_its_end(model, tmp_path):
         assert begin + reader.read() == before
     assert lenet_fast.load(path).card == {"data": "newer"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_saving_follows_links_and_keeps_permissions(model, tmp_path):
+    path, link = tmp_path / "m.safetensors", tmp_path / "link"
+    model.save(path)
+    path.chmod(0o600)
+    link.symlink_to(path)
+    model.replace(card={"data": "newer"}).save(link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert lenet_fast.load(path).card == {"data": "newer"}
+
+
+def test_saving_over_what_is_no_file_is_refused(model, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for target in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
+        with pytest.raises(OSError, match="regular file or a new name"):
+            model.save(target)
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]

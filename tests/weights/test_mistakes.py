@@ -230,115 +230,7 @@ def test_arrays_that_do_not_say_enough(tmp_path, name):
     assert re.search(wanted, sentence(tmp_path / "w.npz", **options))
 
 
-def test_answers_settle_what_was_asked(tmp_path):
-    x = np.random.default_rng(1).random((16, 28, 28), np.float32)
-    wanted = lenet_fast.from_state_dict(arrays(), **NAMED).scores(x)
-    for flips in ((False, False), (True, True), (False, True), (True, False)):
-        found = lenet_fast.from_state_dict(unnamed(*flips), **NAMED, flatten="CHW")
-        assert (found.scores(x) == wanted).all()
-    classic = VARIANTS["classic: table, trainable, C5, RBF"].filled()
-    images = images_for(classic, 8)
-    ours = lenet_fast.Model(classic.network, classic.weights).scores(images)
-    model = lenet_fast.from_state_dict(compact(), "lenet5-1998", compact="ascending", coefficients="sum")
-    assert (model.scores(images) == ours).all()
-
-
-def test_kernels_one_by_one():
-    whole = arrays()
-    single = {}
-    for name, array in whole.items():
-        if name.startswith("conv"):
-            layer, role = name.split(".")
-            single |= {f"{layer}.{i}.{role}": array[i : i + 1] for i in range(len(array))}
-        else:
-            single[name] = array
-    x = np.random.default_rng(1).random((16, 28, 28), np.float32)
-    model = lenet_fast.from_state_dict(single, **NAMED, flatten="CHW")
-    assert (model.scores(x) == lenet_fast.from_state_dict(whole, **NAMED).scores(x)).all()
-
-
-def test_leftovers_outside_the_connection_table_are_masked():
-    classic = VARIANTS["classic: table, trainable, C5, RBF"].filled()
-    full = dict(classic.weights) | {
-        "C3.weight": np.where(classic.weights["C3.weight"] == 0, 9, classic.weights["C3.weight"])
-    }
-    model = lenet_fast.from_state_dict(full, "lenet5-1998")
-    assert (model.weights["C3.weight"] == classic.weights["C3.weight"]).all()
-
-
 # --- files ---
-
-
-def test_pytorch_files_that_cannot_be_read(tmp_path):
-    path = tmp_path / "m.pth"
-    torch.save(nn.Sequential(conv(1, 6, 5, stride=2), nn.Flatten(), nn.Linear(864, 10)), path)
-    assert re.search(
-        r"Conv2d: wanted stride 1, found \(2, 2\); only 5x5 convolutions with stride 1", sentence(path, **NAMED)
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.save({"w": torch.quantize_per_tensor(torch.zeros(6, 1, 5, 5), 0.1, 0, torch.qint8)}, path)
-    assert re.search(r"found _rebuild_qtensor \(quantised or sparse\); save the float model instead", sentence(path))
-    torch.save({"epoch": 3, "loss": 0.1}, path)
-    assert "wanted weights, found no arrays in this PyTorch file" in sentence(path)
-
-
-def test_pickled_modules_that_contradict_the_name(tmp_path):
-    path = tmp_path / "m.pth"
-    body = [conv(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), conv(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten()]
-    head = [nn.Linear(256, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10)]
-    torch.save(nn.Sequential(*body, *head), path)
-    assert "wanted a network whose activation is tanh, as the modules in the file, found 'lenet5-relu-max' with relu; pass activation='tanh'" in sentence(path, **NAMED)  # fmt: skip
-    assert "whose pooling is average" in sentence(path, **NAMED, activation="tanh")
-    assert lenet_fast.load(path, **NAMED, activation="tanh", pooling="average").network.input == (1, 28, 28)
-    torch.save(nn.Sequential(conv(1, 6, 5), nn.LeakyReLU()), path)
-    assert "LeakyReLU: wanted tanh, scaled tanh, sigmoid, relu, leaky relu or none, found LeakyReLU" in sentence(
-        path, **NAMED
-    )
-    torch.save(nn.Sequential(conv(1, 6, 5), nn.MaxPool2d(3, 2)), path)
-    assert "MaxPool2d: wanted kernel_size 2, found 3" in sentence(path, **NAMED)
-
-
-def test_28_padded_or_32(tmp_path):
-    """400 inputs of the first full connection: the border of the scaled image is zero, or background."""
-    variant = VARIANTS["relu max 28 padded"].filled()
-    np.savez(tmp_path / "w.npz", **variant.weights)
-    asked = sentence(tmp_path / "w.npz", **NAMED, preprocess="mnist")
-    assert asked.startswith("padding: wanted to know whether the network pads images of 28x28 with zeros after scaling")
-    for padding, side in ((2, 28), (0, 32)):
-        model = lenet_fast.load(tmp_path / "w.npz", **NAMED, preprocess="mnist", padding=padding)
-        assert model.network.input == (1, side, side)
-    assert lenet_fast.load(tmp_path / "w.npz", **NAMED, preprocess="unit").network.input == (1, 32, 32)
-
-
-def test_files_cut_short(tmp_path):
-    path = tmp_path / "m.pth"
-    torch.save({name: torch.from_numpy(array) for name, array in arrays().items()}, path)
-    path.write_bytes(path.read_bytes()[:-1000])
-    assert "wanted a whole zip archive, found a damaged one" in sentence(path)
-
-
-def test_one_array_is_no_model(tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((100, 28, 28), np.uint8))
-    assert sentence(tmp_path / "x.npy").startswith(
-        "wanted the arrays of a network, found images or labels of shape (100, 28, 28)"
-    )
-
-
-def test_a_graph_needs_no_network_and_no_second_scaling(tmp_path):
-    variant = VARIANTS["relu max 28 valid"].filled()
-    scaled = lenet_fast.Model(variant.network, variant.weights, preprocess=lenet_fast.Preprocess.named("mnist"))
-    scaled.save(tmp_path / "m.onnx")
-    assert "wanted one scaling of the pixels, found one in the file too" in sentence(tmp_path / "m.onnx", preprocess="lecun")  # fmt: skip
-    other = lenet_fast.networks()["lenet5-1998"]
-    assert "found another in the file (" in sentence(tmp_path / "m.onnx", network=other)
-    scaled.save(tmp_path / "m.safetensors")
-    for path in (tmp_path / "m.onnx", tmp_path / "m.safetensors"):
-        assert "found another in the file (" in sentence(path, network="lenet5-tanh-average")
-        wishes = {"activation": "relu", "pooling": "max", "padding": 0, "flatten": "CHW", "compact": "wrapped"}
-        for keyword, value in wishes.items():
-            assert f"a file that says everything; leave {keyword} out" in sentence(path, **{keyword: value})
-        assert lenet_fast.load(path, network=variant.network).network == variant.network
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -357,14 +249,6 @@ def test_a_scaling_before_the_one_in_the_graph(tmp_path):
     known = lenet_fast.load(tmp_path / "m.onnx", preprocess="unit")
     wanted = module(torch.from_numpy(pixels)[:, None] / 255).detach().numpy()
     assert np.abs(known.scores(pixels) - wanted).max() <= 1e-5 * np.abs(wanted).max()
-
-
-def test_uint8_pixels_want_a_scaling(tmp_path):
-    np.savez(tmp_path / "w.npz", **arrays())
-    model = lenet_fast.load(tmp_path / "w.npz", network="lenet5-relu-max")
-    with pytest.raises(TypeError, match=r"wanted floating point, scaled as in training, found uint8; .* load it with preprocess='unit'"):  # fmt: skip
-        model.predict(np.zeros((1, 28, 28), np.uint8))
-    assert model.predict(np.full((1, 28, 28), -0.42, np.float32)).shape == (1,)
 
 
 def test_live_objects_have_their_own_functions():

@@ -232,7 +232,6 @@ def test_maps_that_are_cut_or_shaped_anew_are_no_maps(move):
     refused(row.pool, "pool: ", "maps of the layer before")
 
 
-@pytest.mark.xfail(strict=True, reason="a background around the image keeps the maps behind it from being looked at")
 def test_maps_behind_a_background_are_looked_at_too():
     row = Row().pad(NONE, NONE, (2, 2), (2, 2), value=0.5).conv().moved(lambda v: v.swapaxes(2, 3))
     refused(row.pool, "pool: ", "maps of the layer before")

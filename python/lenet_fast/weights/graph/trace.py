@@ -125,7 +125,7 @@ class Trace:
     def check_whole(self, view: Index, where: str) -> None:
         """The maps that a layer of maps reads must be the last layer's, all of them, in order."""
         if view.shape != self.maps or not np.array_equal(view.ravel(), np.arange(view.size)):
-            if self.margin or self.has_only_pixels():
+            if self.has_only_pixels():
                 return  # the image itself: `settle` has looked
             wanted, found = "the maps of the layer before, in their order", "maps that were cut, moved or mixed"
             refuse(where, wanted, found, "only flattening may rearrange values")
