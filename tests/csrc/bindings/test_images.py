@@ -6,6 +6,7 @@ import lenet_fast
 import numpy as np
 import pytest
 from lenet_fast import _core
+from numpy.lib.stride_tricks import sliding_window_view
 
 
 def digits_like(shape, dtype=np.uint8):
@@ -72,12 +73,14 @@ LAYOUTS = {
     "rows of more rows": ((2, 3, 7, 5), lambda memory: memory[:, :, 1:5]),
     "rows apart": ((2, 3, 8, 5), lambda memory: memory[:, :, 1::2]),
     "columns of more columns": ((2, 3, 4, 9), lambda memory: memory[..., 2:7]),
+    "columns of one column more": ((2, 3, 4, 6), lambda memory: memory[..., :5]),
     "columns apart": ((2, 3, 4, 10), lambda memory: memory[..., 1::2]),
     "upside down": (SHAPE, lambda memory: memory[:, :, ::-1]),
     "mirrored": (SHAPE, lambda memory: memory[..., ::-1]),
     "channels backwards": (SHAPE, lambda memory: memory[:, ::-1]),
     "channels last": ((2, 4, 5, 3), lambda memory: memory.transpose(0, 3, 1, 2)),
     "turned": ((2, 3, 5, 4), lambda memory: memory.swapaxes(2, 3)),
+    "overlapping": ((2, 20, 5), lambda memory: sliding_window_view(memory[:, :6], 4, 1, writeable=True).swapaxes(2, 3)),
     "everything apart": ((4, 9, 8, 15), lambda memory: memory[1::2, ::-3, ::2, ::-3]),
 }
 
@@ -96,8 +99,9 @@ def test_the_range_is_that_of_every_pixel_and_of_nothing_beside_them(isa, random
         assert _core.pixel_range(view, 1.0) == (-7, view.max(), True, False)
         view[place] = 9
         assert _core.pixel_range(view, 1.0) == (view.min(), 9, True, False)
-        view[place] = np.inf
-        assert _core.pixel_range(view, 1.0)[2:] == (False, False)
+        for bad in (np.nan, np.inf, -np.inf):
+            view[place] = bad
+            assert _core.pixel_range(view, 1.0)[2:] == (False, False)
         view[place] = before
 
 
