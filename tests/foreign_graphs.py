@@ -91,13 +91,13 @@ def check_damage(reader, path, begins_with, cuts=300, flips=500):
     refused = 0
     for data in damaged:
         path.write_bytes(data)
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             with np.errstate(all="ignore"):  # a flipped exponent overflows where weights become float32
                 loaded(reader, begins_with)
         except WeightsError as error:
             assert str(error.inside(str(path))).startswith(str(path.parent)), error
             refused += 1
-        assert time.perf_counter() - begin < 5
+        assert time.process_time() - begin < 60  # of this process's own time: milliseconds, unless a reader runs wild
     path.write_bytes(whole)
     return refused
