@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Network, Subsample2x2, WeightsError
+from lenet_fast.networks import TEMPLATES
 
 NETWORK = Network((1, 8, 8), (Conv5x5(1), Subsample2x2("max"), Dense(2)), "scores")
 
@@ -96,3 +97,230 @@ def test_one_value_is_not_repeated_into_gigabytes(tmp_path):
     save(tmp_path / "m.pt", {"w": tensor(0, (1 << 10, 1 << 10), (0, 0))}, _0=np.zeros(16, np.float32))
     with pytest.raises(WeightsError, match="storage of 16 values"):
         lenet_fast.load(tmp_path / "m.pt", network=NETWORK)
+
+
+# --- storages of every kind ---
+
+KINDS = {
+    "FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "LongStorage": "i8", "IntStorage": "i4",
+    "ShortStorage": "i2", "CharStorage": "i1",
+}  # fmt: skip
+
+
+def rounded(kind):
+    return {name: np.round(array * 20).astype(kind) for name, array in weights().items()}
+
+
+@pytest.mark.parametrize("order", ["little", "big", None])
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_of_every_kind_and_order(tmp_path, kind, order):
+    given = rounded(KINDS[kind])
+    tensors, storages = {}, {}
+    for i, (name, array) in enumerate(given.items()):
+        strides = tuple(int(s) // array.itemsize for s in array.strides)
+        tensors[name] = tensor(0, array.shape, strides, kind, str(i))
+        storages[f"_{i}"] = array.astype(array.dtype.newbyteorder(">" if order == "big" else "<"))
+    save(tmp_path / "m.pt", tensors, **storages)
+    if order:
+        with zipfile.ZipFile(tmp_path / "m.pt", "a") as archive:
+            archive.writestr("m/byteorder", order)
+    found = lenet_fast.load(tmp_path / "m.pt", network=NETWORK).weights
+    assert all((found[name] == array).all() for name, array in given.items())
+
+
+def test_bfloat16_is_the_upper_half_of_float32(tmp_path):
+    tensors, storages = {}, {}
+    for i, (name, array) in enumerate(weights().items()):
+        strides = tuple(int(s) // 4 for s in array.strides)
+        tensors[name] = tensor(0, array.shape, strides, "BFloat16Storage", str(i))
+        storages[f"_{i}"] = (array.view(np.uint32) >> 16).astype("<u2")
+    save(tmp_path / "m.pt", tensors, **storages)
+    found = lenet_fast.load(tmp_path / "m.pt", network=NETWORK).weights
+    for name, array in weights().items():
+        np.testing.assert_array_equal(found[name], (array.view(np.uint32) & 0xFFFF0000).view(np.float32))
+
+
+def test_a_storage_of_another_kind_is_refused(tmp_path):
+    save(tmp_path / "m.pt", {"w": tensor(0, (2,), (1,), "QInt8Storage")}, _0=np.zeros(16, np.float32))
+    with pytest.raises(WeightsError, match="QInt8Storage"):
+        lenet_fast.load(tmp_path / "m.pt", network=NETWORK)
+
+
+def test_strides_turn_axes(tmp_path):
+    """A transposed tensor is saved as it lies."""
+    given = weights()
+    tensors, storages = {}, {}
+    for i, (name, array) in enumerate(given.items()):
+        lies = np.ascontiguousarray(array.T)
+        tensors[name] = tensor(0, array.shape, tuple(int(s) // 4 for s in lies.T.strides), key=str(i))
+        storages[f"_{i}"] = lies
+    save(tmp_path / "m.pt", tensors, **storages)
+    found = lenet_fast.load(tmp_path / "m.pt", network=NETWORK).weights
+    assert all((found[name] == array).all() for name, array in given.items())
+
+
+def test_a_missing_storage_is_refused(tmp_path):
+    save(tmp_path / "m.pt", {"w": tensor(0, (2,), (1,), key="7")}, _0=np.zeros(16, np.float32))
+    with pytest.raises(WeightsError, match="data/7"):
+        lenet_fast.load(tmp_path / "m.pt", network=NETWORK)
+
+
+def test_a_file_without_tensors_has_none(tmp_path):
+    save(tmp_path / "m.pt", {"epoch": 3})
+    with pytest.raises(WeightsError, match="no arrays in this PyTorch file"):
+        lenet_fast.load(tmp_path / "m.pt", network=NETWORK)
+
+
+# --- the layout before 1.6: five pickles, then the storages ---
+
+
+def legacy(tensors, storages, counts=()):
+    """Each storage is the number of its values and the values."""
+    head = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
+    data = head + b"\x80\x02" + coded(tensors) + b"." + pickle.dumps(list(storages), 2)
+    for i, array in enumerate(storages.values()):
+        count = counts[i] if i < len(counts) else array.size
+        data += int(count).to_bytes(8, "little", signed=True) + array.tobytes()
+    return data
+
+
+def legacy_tensors(kind="FloatStorage"):
+    given = rounded(KINDS[kind])
+    found = {}
+    for i, (name, array) in enumerate(given.items()):
+        found[name] = tensor(0, array.shape, tuple(int(s) // array.itemsize for s in array.strides), kind, str(i))
+    return given, found, {str(i): array for i, array in enumerate(given.values())}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_older_files(tmp_path, kind):
+    """The places of their storages depend on how large each value is."""
+    given, tensors, storages = legacy_tensors(kind)
+    (tmp_path / "m.pth").write_bytes(legacy(tensors, storages))
+    found = lenet_fast.load(tmp_path / "m.pth", network=NETWORK).weights
+    assert all((found[name] == array).all() for name, array in given.items())
+
+
+@pytest.mark.parametrize("counts", [(-1,), (1 << 40,), (26,), (0,), (25, 1, 8, 3)])
+def test_a_storage_lies_inside_an_older_file(tmp_path, counts):
+    _, tensors, storages = legacy_tensors()
+    (tmp_path / "m.pth").write_bytes(legacy(tensors, storages, counts))
+    with pytest.raises(WeightsError, match="damaged or foreign|storage"):
+        lenet_fast.load(tmp_path / "m.pth", network=NETWORK)
+
+
+# --- whole modules ---
+
+
+def module(kind, **state):
+    """A module of torch.nn as a pickle has it: a call, and the attributes that it gets."""
+    kept = {"training": False} | state
+    path = f"ctorch.nn.modules.anything\n{kind}\n".encode()
+    return path + b")\x81" + coded(kept) + b"b"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (("Conv2d", {"stride": (2, 2)}), "Conv2d: wanted stride 1, found (2, 2)"),
+        (("Conv2d", {"dilation": (2, 2)}), "Conv2d: wanted dilation 1"),
+        (("Conv2d", {"groups": 3}), "Conv2d: wanted groups 1"),
+        (("MaxPool2d", {"kernel_size": 3}), "MaxPool2d: wanted kernel_size 2, found 3"),
+        (("MaxPool2d", {"stride": 1}), "MaxPool2d: wanted stride 2"),
+        (("AvgPool2d", {"padding": 1}), "AvgPool2d: wanted padding 0"),
+        (("ReLU6", {}), "ReLU6: wanted tanh"),
+        (("PReLU", {}), "PReLU: wanted tanh"),
+        (("ELU", {}), "ELU: wanted tanh"),
+        (("GELU", {}), "GELU: wanted tanh"),
+    ],
+)
+def test_layers_that_are_not_of_the_family_are_refused(tmp_path, state, words):
+    """A pickled module says what its layers are, though not in which order they compute."""
+    kind, settings = state
+    save(tmp_path / "m.pt", {"layer": module(kind, **settings)})
+    with pytest.raises(WeightsError) as caught:
+        lenet_fast.load(tmp_path / "m.pt", network="lenet5-relu-max")
+    assert words in str(caught.value)
+
+
+def whole(tmp_path, *layers):
+    """A LeNet for 28x28 with these layers beside its tensors."""
+    network = lenet_fast.networks()["lenet5-relu-max"]
+    network = Network((1, 28, 28), network.layers, network.head)
+    given = reference.random_weights(network, np.random.default_rng(3))
+    tensors, storages = {}, {}
+    for i, (name, array) in enumerate(given.items()):
+        tensors[name.replace("C", "conv").replace("F", "fc").replace("output", "fc9")] = tensor(
+            0, array.shape, tuple(int(s) // 4 for s in array.strides), key=str(i)
+        )
+        storages[f"_{i}"] = array
+    save(tmp_path / "m.pt", {"net": tensors, **{str(i): layer for i, layer in enumerate(layers)}}, **storages)
+    return tmp_path / "m.pt"
+
+
+def test_layers_that_contradict_the_name_are_refused(tmp_path):
+    path = whole(tmp_path, module("Tanh"), module("AvgPool2d", kernel_size=2, stride=2, padding=0))
+    with pytest.raises(WeightsError, match="activation is tanh.*'lenet5-relu-max' with relu.*activation='tanh'"):
+        lenet_fast.load(path, network="lenet5-relu-max")
+    with pytest.raises(WeightsError, match="pooling is average"):
+        lenet_fast.load(path, network="lenet5-relu-max", activation="tanh")
+    model = lenet_fast.load(path, network="lenet5-relu-max", activation="tanh", pooling="average")
+    assert model.network.input == (1, 28, 28)
+
+
+def test_convolutions_say_how_they_pad(tmp_path):
+    network = TEMPLATES["lenet5-relu-max"].varied(side=28, padding=2).network()
+    given = reference.random_weights(network, np.random.default_rng(3))
+    tensors, storages = {}, {}
+    for i, (name, array) in enumerate(given.items()):
+        tensors[f"layer{i // 2}.{name.rpartition('.')[2]}"] = tensor(
+            0, array.shape, tuple(int(s) // 4 for s in array.strides), key=str(i)
+        )
+        storages[f"_{i}"] = array
+    for paddings, side in (((2, 0), 28), ((0, 0), 32), ((), 32)):
+        layers = {f"conv{i}": module("Conv2d", padding=(p, p)) for i, p in enumerate(paddings)}
+        save(tmp_path / "m.pt", {"net": tensors, **layers}, **storages)
+        model = lenet_fast.load(tmp_path / "m.pt", network="lenet5-relu-max", preprocess="unit")
+        assert model.network.input == (1, side, side)
+
+
+# --- what PyTorch itself writes ---
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pytorchs_own_files(torch, tmp_path, zipped):
+    """Views of one storage, a transposed parameter, in a dictionary with other things."""
+    given = weights()
+    all_ = torch.from_numpy(np.concatenate([a.ravel() for a in given.values()]))
+    state, at = {}, 0
+    for name, array in given.items():
+        view = all_[at : at + array.size].reshape(array.shape)
+        state[name] = torch.nn.Parameter(view.T.contiguous().T) if view.ndim == 2 else view
+        at += array.size
+    content = {"epoch": 3, "state_dict": {f"module.{n}": t for n, t in state.items()}, "args": ["--fast"], "acc": 0.99}
+    torch.save(content, tmp_path / "m.pt", _use_new_zipfile_serialization=zipped)
+    found = lenet_fast.load(tmp_path / "m.pt", network=NETWORK).weights
+    assert all((found[name] == array).all() for name, array in given.items())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised_tensors_are_refused(torch, tmp_path):
+    torch.save({"w": torch.quantize_per_tensor(torch.zeros(6, 1, 5, 5), 0.1, 0, torch.qint8)}, tmp_path / "m.pt")
+    with pytest.raises(WeightsError, match=r"_rebuild_qtensor \(quantised or sparse\); save the float model"):
+        lenet_fast.load(tmp_path / "m.pt", network=NETWORK)
+
+
+def test_a_file_cut_short_is_refused(torch, tmp_path):
+    path = tmp_path / "m.pt"
+    for zipped in (True, False):
+        torch.save({n: torch.from_numpy(a) for n, a in weights().items()}, path, _use_new_zipfile_serialization=zipped)
+        data = path.read_bytes()
+        for length in (len(data) // 2, len(data) - 1):
+            path.write_bytes(data[:length])
+            with pytest.raises(WeightsError, match="damaged"):
+                lenet_fast.load(path, network=NETWORK)

@@ -6,7 +6,7 @@ import lenet_fast
 import numpy as np
 import pytest
 import reference
-from lenet_fast import WeightsError
+from lenet_fast import Conv5x5, Dense, Network, WeightsError
 from lenet_fast.networks import TEMPLATES
 
 
@@ -166,3 +166,12 @@ def test_one_tensor_per_map_is_one_tensor(single):
             apart[name] = array
     found = lenet_fast.from_state_dict(apart, "lenet5-relu-max", flatten="CHW").weights
     assert all((a == b).all() for a, b in zip(found.values(), given.values(), strict=True))
+
+
+def test_layers_of_one_map_are_layers():
+    """Though their kernels look like those of single maps."""
+    network = Network((1, 16, 16), (Conv5x5(1, "tanh"), Conv5x5(4, "tanh"), Dense(3)), "scores")
+    weights = reference.random_weights(network, np.random.default_rng(2))
+    given = {f"conv{i // 2}.{n.rpartition('.')[2]}": a for i, (n, a) in enumerate(weights.items())}
+    found = lenet_fast.from_state_dict(given, network).weights
+    assert all((found[name] == array).all() for name, array in weights.items())
