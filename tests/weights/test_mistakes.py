@@ -251,39 +251,6 @@ def test_a_scaling_before_the_one_in_the_graph(tmp_path):
     assert np.abs(known.scores(pixels) - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
-def test_live_objects_have_their_own_functions():
-    for function, given, wanted in (
-        (
-            lenet_fast.load,
-            nn.Flatten(),
-            "path: wanted a file name, found Flatten; live objects go to lenet_fast.from_torch",
-        ),
-        (lenet_fast.from_torch, {}, "module: wanted a torch.nn.Module, found dict; from_state_dict reads mappings"),
-        (lenet_fast.from_keras, nn.Flatten(), "model: wanted a keras.Model, found Flatten"),
-        (lenet_fast.from_onnx, "m.onnx", "model: wanted an onnx.ModelProto, found str"),
-    ):
-        with pytest.raises(TypeError, match=wanted):
-            function(given)
-    with pytest.raises(WeightsError, match="found no nn.Conv2d; if it convolves with functions, pass example="):
-        lenet_fast.from_torch(nn.Linear(4, 4))
-    with pytest.raises(TypeError, match=r"mapping: wanted names and arrays, found Flatten; pass module.state_dict\(\)"):
-        lenet_fast.from_state_dict(nn.Flatten(), "lenet5-relu-max")
-
-
-def test_names_of_options():
-    for options, wanted in (
-        ({"network": "lenet6"}, "network: wanted one of lenet1, .* found 'lenet6'"),
-        ({"network": "lenet5-relu-max", "flatten": "WHC"}, "flatten: wanted CHW or HWC, found 'WHC'"),
-        (
-            {"network": "lenet5-relu-max", "preprocess": "imagenet"},
-            "preprocess: wanted one of unit, mnist, .* found 'imagenet'",
-        ),
-        ({"network": "lenet5-relu-max", "activation": "gelu"}, "activation: wanted one of"),
-    ):
-        with pytest.raises(ValueError, match=wanted):
-            lenet_fast.from_state_dict(arrays(), **options)
-
-
 # --- no code, no other frameworks, no other files ---
 
 
