@@ -18,7 +18,8 @@ constexpr std::ptrdiff_t kClose = sizeof(float);
 std::optional<PixelType> pixel_type(const py::array& array) {
   const py::dtype dtype = array.dtype();
   if (dtype.num() == Npy::NPY_UBYTE_) return PixelType::uint8;
-  if (dtype.num() == Npy::NPY_FLOAT_ && dtype.byteorder() == '=') return PixelType::float32;
+  const auto is_native = [&] { return dtype.byteorder() == '=' || dtype.attr("isnative").cast<bool>(); };
+  if (dtype.num() == Npy::NPY_FLOAT_ && is_native()) return PixelType::float32;
   return std::nullopt;
 }
 

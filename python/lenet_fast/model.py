@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from . import calibration
 from ._core import Plan
 from .calibration import Calibration, Measure
-from .errors import ArgumentError
-from .images import Images, Pixels, Preprocess, as_batch, unmasked
+from .images import Images, Pixels, Preprocess, as_batch
 from .network import RBF, Dense, Network, Subsample2x2
-
-Floats = NDArray[np.float32]
+from .plan import plan_of
+from .tensors import Floats, checked, output
 
 
 class Model:
@@ -67,7 +67,7 @@ class Model:
         if not isinstance(preprocess, Preprocess | None):
             raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {preprocess!r}")
         self._network = network
-        self._weights = MappingProxyType(_checked(network, weights))
+        self._weights = MappingProxyType(checked(network, weights))
         self._preprocess = preprocess or Preprocess()
         if classes is not None and len(classes) != network.classes:
             raise ValueError(f"classes: wanted {network.classes} names, found {len(classes)}")
@@ -155,7 +155,7 @@ class Model:
         if self._direct and (direct := self._direct.predict(images, out, bool(reject))) is not None:
             return direct  # arrays of the usual shapes, without a detour
         batch = self._batch(images, check_finite)
-        labels = _output(out, (len(batch),), np.int64, batch)
+        labels = output(out, (len(batch),), np.int64, batch)
         self._plan.run(batch, labels=labels, reject=bool(reject))
         return labels
 
@@ -186,7 +186,7 @@ class Model:
         if self._direct and (direct := self._direct.scores(images, out)) is not None:
             return direct
         batch = self._batch(images, check_finite)
-        scores = _output(out, (len(batch), self._network.classes), np.float32, batch)
+        scores = output(out, (len(batch), self._network.classes), np.float32, batch)
         self._plan.run(batch, layers=[(len(self._network.layers) - 1, scores)])
         return scores
 
@@ -318,7 +318,7 @@ class Model:
         return f"<lenet_fast.Model {size} -> {self._network.classes} classes, {parameters:,} trainable parameters>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self._parts(),)
+        return partial(Model, **self._parts()), ()
 
     def _parts(self) -> dict[str, Any]:
         """What makes a model, by the names of the arguments."""
@@ -332,15 +332,9 @@ class Model:
         }
 
     def _make_plan(self, *, every_layer: bool) -> Plan:
-        scale, shift = self._preprocess.per_channel(self._network.input[0])
-        nothing = np.empty(0, np.float32)
-        layers = []
-        for figures in self._network.figures:
-            tensors = [self._weights[name] for name in figures.parameters]
-            layers.append((tensors[0] if tensors else nothing, tensors[1] if len(tensors) > 1 else nothing))
-        white = self._preprocess.white or 0.0
-        trusted = (self._calibration or Calibration()).for_engine()
-        return Plan(self._network.core, layers, scale, shift, white, self._preprocess.background, trusted, every_layer)
+        return plan_of(
+            self._network, self._weights, self._preprocess, self._calibration or Calibration(), every_layer=every_layer
+        )
 
     def _batch(self, images: Images, check_finite: bool) -> Pixels:
         return as_batch(images, self._network.input, self._preprocess, check_finite=check_finite)
@@ -356,66 +350,3 @@ class Model:
             output = output.reshape(len(batch), -1)
         (plan or self._plan).run(batch, layers=[(layer, output)])
         return output
-
-
-def _output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic], batch: Pixels) -> NDArray[Any]:
-    """A new array, or `out` if the engine can write there."""
-    if out is None:
-        return np.empty(shape, dtype)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out: wanted a NumPy array, found {type(out).__name__}")
-    if out.shape != shape or out.dtype != dtype:
-        raise ValueError(f"out: wanted {np.dtype(dtype)} of shape {shape}, found {out.dtype} of shape {out.shape}")
-    if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
-        raise ValueError(
-            "out: wanted a C-contiguous, writeable array, found one that is not; pass np.empty(shape, dtype)"
-        )
-    if np.may_share_memory(out, batch):
-        raise ValueError("out: wanted memory apart from the images, found memory that overlaps them")
-    return out
-
-
-def _restore(parts: dict[str, Any]) -> Model:
-    return Model(**parts)
-
-
-def _checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
-    """Read-only float32 copies of the tensors that the network wants, and of no others."""
-    names = ", ".join(network.parameters)
-    if unknown := sorted(set(weights) - set(network.parameters)):
-        raise ArgumentError(unknown[0], names, "a tensor that no layer has")
-    checked = {}
-    for name, shape in network.parameters.items():
-        if name not in weights:
-            raise ArgumentError(name, f"an array of shape {shape}", "none", f"the network wants {names}")
-        checked[name] = _checked_tensor(name, weights[name], shape)
-    _check_unconnected(network, checked)
-    return checked
-
-
-def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Floats:
-    given = np.asarray(unmasked(name, values))
-    if given.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
-    array = np.array(given, np.float32, order="C")
-    if array.shape != shape:
-        raise ArgumentError(name, f"shape {shape}", f"{array.shape}")
-    if not np.isfinite(array).all():
-        raise ArgumentError(name, "finite values", f"{array[~np.isfinite(array)].flat[0]}")
-    return np.frombuffer(array.tobytes(), np.float32).reshape(shape)  # nobody can make it writeable
-
-
-def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:
-    for layer, figures in zip(network.layers, network.figures, strict=True):
-        table = getattr(layer, "connections", None)
-        if table is None:
-            continue
-        name = next(iter(figures.parameters))
-        unconnected = np.ones(weights[name].shape[:2], bool)
-        for output, sources in enumerate(table):
-            unconnected[output, list(sources)] = False
-        if weights[name][unconnected].any():
-            output, source = cast("tuple[int, int]", tuple(np.argwhere(unconnected & weights[name].any((2, 3)))[0]))
-            wanted = "zeros where the connection table has no connection"
-            found = f"others from map {source} to map {output}"
-            raise ArgumentError(name, wanted, found, "set them to 0 or leave the table out")

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from .. import machine
-from ..model import Floats, Model
+from ..model import Model
+from ..tensors import Floats
 from .peak import multiply_adds_per_second
 from .peers import PEERS
 from .subjects import scaled, some_images

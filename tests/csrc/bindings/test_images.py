@@ -31,6 +31,14 @@ def test_floats_of_the_other_byte_order_are_never_read_as_they_lie(shape):
             use(backwards.reshape(3, 1, *shape[-2:]))
 
 
+def test_the_machines_own_order_may_be_spelled_out():
+    """As numpy.frombuffer(data, "<f4" with its order renewed) has it."""
+    native = digits_like((3, 28, 28), np.float32)
+    own = "<" if np.little_endian else ">"
+    model = lenet_fast.pretrained("digits")
+    assert model.scores(native.view(native.dtype.newbyteorder(own))).tobytes() == model.scores(native).tobytes()
+
+
 # ---- Sizes ----
 
 

@@ -148,7 +148,7 @@ def test_references_to_what_lies_outside():
 
 
 def names(content, protocol=4):
-    return list(pickled.named(parse(pickle.dumps(content, protocol)), pickled.numpy_array))
+    return list(pickled_arrays.named(parse(pickle.dumps(content, protocol)), pickled_arrays.numpy_array))
 
 
 def test_arrays_are_named_by_the_path_to_them():
@@ -178,5 +178,5 @@ def test_what_holds_itself_ends_somewhere():
 
 @pytest.mark.parametrize("value", [np.float32(2.5), np.int64(7), np.float64(-1)])
 def test_single_numbers_of_numpy_are_arrays(value):
-    found = pickled.numpy_array(parse(pickle.dumps(value, 2)))
+    found = pickled_arrays.numpy_array(parse(pickle.dumps(value, 2)))
     assert found.shape == () and found == value and found.dtype == value.dtype

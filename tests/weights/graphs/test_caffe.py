@@ -182,7 +182,7 @@ REFUSALS = {
     "stride 1, found stride 2x2": lambda net: net.layer[1].convolution_param.stride.append(2),
     "found LRN": lambda net: setattr(net.layer[2], "type", "LRN"),
     "found stochastic pooling": lambda net: setattr(net.layer[2].pooling_param, "pool", 2),
-    "found ReLU with slope 0.5": lambda net: setattr(net.layer[-2].relu_param, "negative_slope", 0.5),
+    "found ReLU with slope 1.5": lambda net: setattr(net.layer[-2].relu_param, "negative_slope", 1.5),
     "2 arrays of weights, found 0": lambda net: net.layer[1].ClearField("blobs"),
     "which nothing computes": lambda net: net.layer[1].bottom.__setitem__(0, "elsewhere"),
     "found overlapping windows of 2x2 with stride 1x1": lambda net: net.layer[2].pooling_param.stride.pop(),
@@ -210,7 +210,7 @@ def test_maps_of_an_odd_size_are_not_pooled(kind, inputs, tmp_path):
     """Caffe rounds up: 23 rows become 12 windows, the last of them half outside, which ours are not."""
     from torch import nn
 
-    net = caffe.message_class("NetParameter")()
+    net = caffe_schema.message_class("NetParameter")()
     add_layer(net, False, "data", "Input", [], ["data"]).input_param.shape.add().dim.extend((1, 1, 27, 27))
     pool = getattr(nn, kind)(2)
     add_layers(net, nn.Sequential(nn.Conv2d(1, 4, 5), pool, nn.Flatten(), nn.Linear(4 * inputs**2, 10)))

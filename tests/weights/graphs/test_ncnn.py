@@ -167,7 +167,7 @@ REFUSALS = {
     "a 5x5 kernel, found 3x3": ("1=5 4=0 5=1 6=500", "1=3 4=0 5=1 6=180"),
     "stride 1, found stride 2x2": ("1=5 4=0", "1=5 3=2 4=0"),
     "found Swish": ("ReLU ", "Swish"),
-    "found ReLU with slope 0.1": ("blob5 blob6", "blob5 blob6 0=0.1"),
+    "found ReLU with slope 1.1": ("blob5 blob6", "blob5 blob6 0=1.1"),
     "found activation 5": ("1=1 2=5000", "1=1 2=5000 9=5"),
     "found int8 ones": ("1=5 4=0", "1=5 8=2 4=0"),
     "overlapping windows of 3x3": ("1=2 2=2", "1=3 2=2"),

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Any
 
-from ...model import Floats, Model
+from ...model import Model
 from ...operations import Operation, plain
+from ...tensors import Floats
 from .folded import folded
 
 

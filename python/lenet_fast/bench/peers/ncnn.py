@@ -10,8 +10,9 @@ from pathlib import Path
 import ncnn
 import numpy as np
 
-from ...model import Floats, Model
+from ...model import Model
 from ...operations import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
+from ...tensors import Floats
 from . import Way, writings
 
 _MULTIPLY, _ADD = 2, 0  # of BinaryOp

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import onnxruntime
 
-from ...model import Floats, Model
+from ...model import Model
+from ...tensors import Floats
 from ...weights.onnx_writer import onnx_model
 from . import Way, writings
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import openvino
 
-from ...model import Floats, Model
+from ...model import Model
+from ...tensors import Floats
 from ...weights.onnx_writer import onnx_model
 from . import Way, writings
 

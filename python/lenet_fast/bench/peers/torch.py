@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...model import Floats, Model
+from ...model import Model
 from ...operations import Affine, Array, Conv, Curve, Dense, Distances, Flatten, Operation, Pool, Softmax
+from ...tensors import Floats
 from . import Way, writings
 
 

@@ -23,9 +23,9 @@ def itemsize(kind: str) -> int:
 
 def values(data: bytes | memoryview, kind: str, order: Order = "<") -> NDArray[Any]:
     """The values in some bytes, one behind the other; no copy but of bfloat16."""
-    if kind == BFLOAT16:
-        return widened(np.frombuffer(data, np.dtype("u2").newbyteorder(order)))
-    return np.frombuffer(data, np.dtype(kind).newbyteorder(order))
+    ordered = np.dtype("u2" if kind == BFLOAT16 else kind).newbyteorder(order)
+    flat = np.frombuffer(data, ordered.str)  # by its name, so that the machine's own order is told as such
+    return widened(flat) if kind == BFLOAT16 else flat
 
 
 def widened(bits: NDArray[np.uint16]) -> NDArray[np.float32]:

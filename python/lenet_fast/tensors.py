@@ -1,0 +1,74 @@
+"""Arrays that go into a model and come out of it: what they must be, and the sentence if they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import ArgumentError
+from .images import Pixels, unmasked
+from .network import Network
+
+Floats = NDArray[np.float32]
+
+
+def checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
+    """Read-only float32 copies of the tensors that the network wants, and of no others."""
+    names = ", ".join(network.parameters)
+    if unknown := sorted(set(weights) - set(network.parameters)):
+        raise ArgumentError(unknown[0], names, "a tensor that no layer has")
+    found = {}
+    for name, shape in network.parameters.items():
+        if name not in weights:
+            raise ArgumentError(name, f"an array of shape {shape}", "none", f"the network wants {names}")
+        found[name] = _checked_tensor(name, weights[name], shape)
+    _check_unconnected(network, found)
+    return found
+
+
+def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Floats:
+    given = np.asarray(unmasked(name, values))
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
+    array = np.array(given, np.float32, order="C")
+    if array.shape != shape:
+        raise ArgumentError(name, f"shape {shape}", f"{array.shape}")
+    if not np.isfinite(array).all():
+        raise ArgumentError(name, "finite values", f"{array[~np.isfinite(array)].flat[0]}")
+    return np.frombuffer(array.tobytes(), np.float32).reshape(shape)  # nobody can make it writeable
+
+
+def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:
+    for layer, figures in zip(network.layers, network.figures, strict=True):
+        table = getattr(layer, "connections", None)
+        if table is None:
+            continue
+        name = next(iter(figures.parameters))
+        unconnected = np.ones(weights[name].shape[:2], bool)
+        for output, sources in enumerate(table):
+            unconnected[output, list(sources)] = False
+        if weights[name][unconnected].any():
+            output, source = cast("tuple[int, int]", tuple(np.argwhere(unconnected & weights[name].any((2, 3)))[0]))
+            wanted = "zeros where the connection table has no connection"
+            found = f"others from map {source} to map {output}"
+            raise ArgumentError(name, wanted, found, "set them to 0 or leave the table out")
+
+
+def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic], batch: Pixels) -> NDArray[Any]:
+    """A new array, or `out` if the engine can write there: C-contiguous, writeable, apart from the images."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: wanted a NumPy array, found {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out: wanted {np.dtype(dtype)} of shape {shape}, found {out.dtype} of shape {out.shape}")
+    if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
+        raise ValueError(
+            "out: wanted a C-contiguous, writeable array, found one that is not; pass np.empty(shape, dtype)"
+        )
+    if np.may_share_memory(out, batch):
+        raise ValueError("out: wanted memory apart from the images, found memory that overlaps them")
+    return out
