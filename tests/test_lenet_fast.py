@@ -34,7 +34,7 @@ def test_every_public_name_is_there_before_and_after_its_first_use():
         "assert dir(lenet_fast) == before"
     )
     assert lines == [f"{name} True" for name in lenet_fast.__all__]
-    assert child("from lenet_fast import *; print(load.__module__)") == ["lenet_fast.weights"]
+    assert child("from lenet_fast import *; print(load.__module__)") == ["lenet_fast.weights.loading"]
     with pytest.raises(AttributeError, match=r"module 'lenet_fast' has no attribute 'lenet'"):
         lenet_fast.lenet  # noqa: B018
 
@@ -59,7 +59,9 @@ MODULES = [
     "lenet_fast.model",
     "lenet_fast.network",
     "lenet_fast.networks",
+    "lenet_fast.plan",
     "lenet_fast.pretrained",
+    "lenet_fast.tensors",
 ]
 
 
