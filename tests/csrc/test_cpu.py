@@ -77,6 +77,7 @@ def processors_with(system, groups, files):
         ("max 100000\n", ALL),
         ("max\n", ALL),
         ("100000 0\n", ALL),
+        ("100000 -100000\n", ALL),
         ("", ALL),
     ],
 )
@@ -120,7 +121,8 @@ def test_quotas_of_version_1_lie_under_their_controllers(tmp_path, controllers, 
     assert processors_with(tmp_path, groups, v1(root + limited, 100000)) == 1
     assert processors_with(tmp_path, groups, v1(root + limited, 50000)) == 1
     assert processors_with(tmp_path, groups, v1(root + limited, 150000)) == min(2, ALL)
-    assert processors_with(tmp_path, groups, v1(root + limited, 100000, 0)) == ALL
+    for period in (0, -100000):
+        assert processors_with(tmp_path, groups, v1(root + limited, 100000, period)) == ALL
 
 
 def test_other_controllers_set_no_quota(tmp_path):
