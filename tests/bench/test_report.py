@@ -30,11 +30,11 @@ def test_a_peer_whose_answers_differ_is_named_with_the_difference():
 
 
 def test_the_heading_says_what_the_peak_would_allow(small):
-    text = heading("small", small, row(threads=2), 1e6, False)
+    text = heading("small", small, row(threads=2), 1e8, False)
     assert text.startswith("\nsmall: 1x6x6, 224 multiply-adds, 2 threads, ")
-    assert "(at the peak of 0.0 billion/s a core: 112.0 us/image)" in text
+    assert "(at the peak of 0.1 billion/s a core: 1.1 us/image)" in text
     assert "best peer" not in text
-    assert "best peer" in heading("small", small, row(), 1e6, True)
+    assert "best peer" in heading("small", small, row(), 1e8, True)
 
 
 def test_missing_peers_are_named_with_their_install_line(rivals):
