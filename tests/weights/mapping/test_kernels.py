@@ -69,7 +69,10 @@ def without_gaps(order):
 )
 def test_every_kernel_without_gaps_gets_its_input_map(compact, order):
     assert all(sorted(order(m)) == sorted(C3_TABLE[m]) for m in range(16))
-    found = lenet_fast.from_state_dict(without_gaps(order), CLASSIC, compact=compact, coefficients="sum").weights
+    options = {"compact": compact, "coefficients": "sum"}
+    found = lenet_fast.from_state_dict(without_gaps(order), CLASSIC, **options).weights
+    named = lenet_fast.from_state_dict(without_gaps(order), "lenet5-1998", **options)  # which has its sizes from them
+    assert named.network == CLASSIC
     for output in range(16):
         np.testing.assert_array_equal(found["C3.weight"][output], filled(CLASSIC)["C3.weight"][output])
 

@@ -88,6 +88,15 @@ def test_pairs_come_in_the_order_of_the_layers():
     assert all((found[name] == array).all() for name, array in weights.items())
 
 
+def test_pairs_have_as_many_values_as_maps():
+    """Whatever order the file has them in."""
+    network = lenet_fast.networks()["lenet5-1998"]
+    weights = reference.random_weights(network, np.random.default_rng(9))
+    pairs = {n: a for n, a in weights.items() if n[0] == "S"}
+    given = {f"x{n}": a for n, a in [*reversed(pairs.items()), *((n, a) for n, a in weights.items() if n not in pairs)]}
+    same(lenet_fast.from_state_dict(given, network, coefficients="sum").weights, weights)
+
+
 # --- biases ---
 
 PLAIN = Network((1, 8, 8), (Conv5x5(4, "tanh"), Dense(4, "tanh"), Dense(4, "tanh"), Dense(3)), "scores")
