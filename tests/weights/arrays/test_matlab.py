@@ -152,7 +152,7 @@ def test_objects(path):
 
 
 def test_claims_are_not_believed(path):
-    begin = time.monotonic()
+    begin = time.process_time()
     for kind in (1, 2, 6):
         foreign_arrays.refused(matlab.read, path, HEADER + matrix(kind, (1 << 30, 1 << 30), element(9, bytes(8))))
     foreign_arrays.refused(matlab.read, path, HEADER + matrix(6, (-1, -1), element(9, bytes(8))))
@@ -166,7 +166,7 @@ def test_claims_are_not_believed(path):
         matlab.read, path, HEADER + struct.pack("<II", 15, 1 << 17) + zlib.compress(bytes(1 << 27))[: 1 << 17]
     )
     assert "than a model has" in foreign_arrays.refused(matlab.read, path, HEADER + bomb())
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 def bomb():

@@ -142,9 +142,9 @@ def test_what_has_no_arrays(path):
     ],
 )
 def test_hostile_pickles(path, data):
-    begin = time.monotonic()
+    begin = time.process_time()
     foreign_arrays.outcome(pickles.read, path, data)
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])

@@ -95,10 +95,10 @@ def test_what_a_text_may_be(folder, content, wanted):
     ],
 )
 def test_what_it_may_not_be(folder, content, found):
-    begin = time.monotonic()
+    begin = time.process_time()
     (folder / "a.txt").write_bytes(content)
     refused(folder, found)
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 def test_files_that_are_no_tensors(folder):
