@@ -164,7 +164,7 @@ def test_images_are_no_weights(tmp_path, shape):
     assert "images of a data set" in sentence(tmp_path / "w.npz", network="lenet5-relu-max")
 
 
-@pytest.mark.parametrize("shape", [(499, 784), (120, 784), (500, 785), (400, 28, 28)])
+@pytest.mark.parametrize("shape", [(499, 784), (499, 28, 28), (120, 784), (500, 785), (400, 28, 28)])
 def test_other_arrays_are_no_images(tmp_path, shape):
     np.savez(tmp_path / "w.npz", w=np.zeros(shape, np.uint8))
     assert "images of a data set" not in sentence(tmp_path / "w.npz", network="lenet5-relu-max")

@@ -10,6 +10,8 @@ import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Network, WeightsError
 from lenet_fast.weights.arrays import hdf5
+from lenet_fast.weights.build import Wishes
+from lenet_fast.weights.loading import read_model
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed (pip install '.[readers]')")
 
@@ -137,6 +139,7 @@ def test_long_lists_of_names_lie_in_pieces(tmp_path):
                     array = array.reshape(3, 2, 4, 4).transpose(0, 2, 3, 1).reshape(3, 32)
                 group[f"{layer}/{role}:0"] = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
                 group.attrs[f"weight_names{i}"] = np.array([f"{layer}/{role}:0".encode()])
+    assert read_model(tmp_path / "m.h5", Wishes(network=NETWORK)).format == "Keras weights"
     found = lenet_fast.load(tmp_path / "m.h5", network=NETWORK).weights
     assert all((found[name] == array).all() for name, array in weights().items())
 

@@ -165,6 +165,7 @@ OPERATORS = {
     "ReduceMean of one value": [
         CONV, ("Conv", [normal(4, 3, 4, 4)], {}), ("ReduceMean", [], {"axes": [2, 3], "keepdims": 0})
     ],
+    "ReduceMean that keeps its axes": [CONV, ("Conv", [normal(4, 3, 4, 4)], {}), ("ReduceMean", [], {"axes": [2, 3]}), FLATTEN],
     "Relu": [CONV, ("Relu", [], {}), FLATTEN, FULL],
     "Tanh": [CONV, ("Tanh", [], {}), FLATTEN, FULL],
     "Sigmoid": [CONV, ("Sigmoid", [], {}), FLATTEN, FULL],
@@ -202,6 +203,11 @@ OPERATORS = {
     "Slice in steps": [
         CONV, ("Slice", [ints(0), ints(4), ints(-1), ints(2)], {}), FLATTEN, ("Gemm", [normal(4, 24)], {"transB": 1})
     ],
+    "Slice without axes": [
+        CONV, ("Slice", [ints(0, 0), ints(1, 3), None, ints(1, 2)], {}), FLATTEN, ("Gemm", [normal(4, 32)], {"transB": 1})
+    ],
+    "Pad without a value": [CONV, ("Pad", [ints(0, 0, 0, 0, 0, 0, 1, 1), None], {}), FLATTEN, ("Gemm", [normal(4, 75)], {"transB": 1})],
+    "Gemm without a bias": [CONV, FLATTEN, ("Gemm", [normal(4, 48), None], {"transB": 1})],
     "Pad": [CONV, ("Pad", [ints(0, 0, 2, 2, 0, 0, 2, 2)], {}), ("Conv", [normal(2, 3, 5, 5)], {}), FLATTEN,
             ("Gemm", [normal(4, 32)], {"transB": 1})],
     "Pad with a value, then a full connection": [
@@ -315,7 +321,8 @@ REFUSED = {
     "Elu": ([CONV, ("Elu", [], {})], "found Elu"),
     "LSTM": ([CONV, ("LSTM", [], {})], "found LSTM"),
     "1-d padding": ([("Conv", [KERNEL], {"pads": [2, 2]})], "two dimensions"),
-    "a power of two flows": ([CONV, ("Add", [], {})], "joins two branches"),
+    "a sum of maps with themselves": ([CONV, ("Add", [], {})], "joins two branches"),
+    "a sum of two constants": ([CONV, ("Sum", [PER_MAP, PER_MAP], {})], "joins two branches"),
     "quantised weights on the way": ([CONV, ("QuantizeLinear", [np.float32(1), np.uint8(0)], {})], "a quantised model"),
     "constants that are computed": (
         [CONV, FLATTEN, ("Gemm", [normal(4, 48)], {"transB": 1}), ("Split", [], {})], "found Split"
@@ -363,6 +370,7 @@ CONSTANTS = {
     "Identity": ([("Identity", ["a"], "w", {})], {"a": normal(4, 48)}),
     "Cast": ([("Cast", ["a"], "w", {"to": 1})], {"a": normal(4, 48).astype(np.float16)}),
     "Cast of integers": ([("Cast", ["a"], "w", {"to": 1})], {"a": np.arange(192).reshape(4, 48) % 7 - 3}),
+    "Cast that rounds": ([("Cast", ["a"], "b", {"to": 6}), ("Cast", ["b"], "w", {"to": 1})], {"a": 3 * normal(4, 48)}),
     "Constant": ([("Constant", [], "w", {"value": numpy_helper.from_array(normal(4, 48))})], {}),
     "ConstantOfShape": ([("ConstantOfShape", ["s"], "w", {"value": numpy_helper.from_array(np.float32([0.5]))})],
                         {"s": ints(4, 48)}),
@@ -455,6 +463,29 @@ def test_the_batch_size_of_the_export_is_left_out():
     np.testing.assert_allclose(
         lenet_fast.from_onnx(model).scores(PIXELS), computed(graph(CONV, FLATTEN, FULL)), rtol=0, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("batch", [2, 3, 16])
+def test_a_small_batch_is_no_number_of_channels(batch):
+    model = graph(CONV, ("Reshape", [ints(batch, 48)], {}), FULL, image=(batch, 1, 8, 8))
+    assert lenet_fast.from_onnx(model).network.input == (1, 8, 8)
+
+
+@pytest.mark.parametrize("batch", [None, 16])
+def test_grey_images_without_an_axis_of_channels(batch):
+    model = graph(("Unsqueeze", [ints(1)], {}), CONV, FLATTEN, FULL, image=(batch, 8, 8))
+    found = lenet_fast.from_onnx(model).scores(PIXELS[:, 0])
+    np.testing.assert_allclose(found, computed(model, PIXELS[:, 0]), rtol=0, atol=1e-4)
+
+
+def test_image_scalers_of_old():
+    """A factor, and a shift per channel: before ONNX 1.2, and in its ML domain."""
+    kernel = normal(3, 3, 5, 5)
+    model = graph(("ImageScaler", [], {"scale": 0.5, "bias": [0.25, -1.0, 2.0]}), ("Conv", [kernel, BIAS], {}), FLATTEN, FULL, image=(None, 3, 8, 8))  # fmt: skip
+    plain = graph(("Conv", [kernel, BIAS], {}), FLATTEN, FULL, image=(None, 3, 8, 8))
+    pixels = RANDOM.random((5, 3, 8, 8), np.float32)
+    wanted = computed(plain, (pixels * 0.5 + np.float32([0.25, -1.0, 2.0])[:, None, None]).astype(np.float32))
+    np.testing.assert_allclose(lenet_fast.from_onnx(model).scores(pixels), wanted, rtol=0, atol=1e-4)
 
 
 def test_one_image_without_a_batch():
