@@ -506,3 +506,12 @@ def test_the_batch_size_of_the_conversion_is_left_out(tmp_path):
     x = images()
     model = load(tmp_path, conv(), reshape(16, 192), full(FULL, OFFSET), image=(16, 12, 12, 2))
     close(model.scores(x), scores(maps(x)))
+
+
+def test_one_image_without_a_batch(tmp_path):
+    """Of rows, columns and one channel or three."""
+    kernel = normal(3, 5, 5, 1)
+    model = load(tmp_path, conv(kernel), FLAT, full(FULL, OFFSET), image=(12, 12, 1))
+    assert model.network.input == (1, 12, 12)
+    x = images(1, 12, 12)
+    close(model.scores(x), scores(maps(x, kernel=kernel)))
