@@ -1,0 +1,28 @@
+"""weights/graph/operators/ends.py: probabilities are over all classes, and nothing follows a label."""
+
+from __future__ import annotations
+
+import pytest
+import reference
+from canonical import Row, close, outputs, refused
+
+
+def test_softmax_is_over_all_classes():
+    row = Row().conv().dense(6)
+    flow = row.trace.softmax(row.flow, -1, "softmax")
+    assert flow.shape == (1, 6)
+    close(outputs(row.trace, row.x), reference.softmax(row.values))
+    row = Row().conv()
+    refused(lambda: row.trace.softmax(row.flow, 1, "softmax"), "softmax: wanted a softmax over the classes")
+    refused(lambda: Row().trace.softmax(Row().flow, -1, "softmax"), "softmax: ", "pixels")
+
+
+@pytest.mark.parametrize("kind", ["argmax", "argmin"])
+def test_a_label_ends_the_graph(kind):
+    row = Row().conv().dense(6)
+    row.flow = row.trace.decide(row.flow, kind, "label")
+    assert row.trace.decision == kind and row.flow.index.size == 1
+    refused(
+        lambda: row.trace.affine(row.flow, 2.0, 0.0, "more"),
+        f"more: wanted labels as the end of the graph, found a layer behind {kind}",
+    )
