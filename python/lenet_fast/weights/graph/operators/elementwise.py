@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -216,7 +217,7 @@ def cast(trace: Trace, call: Call, *, dtype: Any = None) -> Flow:
     return call.flow()
 
 
-def quantised(trace: Trace, call: Call) -> Flow:
+def quantised(trace: Trace, call: Call, *, axis: int = 1) -> Flow:
     """Values in a few bits: refused."""
     return refuse(call.where, "floating-point values", f"{call.kind}, a quantised model", "export the float model")
 
@@ -249,7 +250,26 @@ def _broadcast(call: Call, **attributes: Any) -> int:
 
 def _with_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     def fold(call: Call) -> Any:
-        return function(*(call.constant(place) for place in range(len(call.values))))
+        return function(call.constant(0))
+
+    return fold
+
+
+def _in_turn(function: Callable[..., Any]) -> Callable[..., Any]:
+    """All inputs, however many they are."""
+
+    def fold(call: Call) -> Any:
+        return reduce(function, (call.constant(place) for place in range(len(call.values))))
+
+    return fold
+
+
+def _with_factor(function: Callable[..., Any]) -> Callable[..., Any]:
+    """All inputs, those behind the first times a factor."""
+
+    def fold(call: Call, *, factor: float = 1) -> Any:
+        first, *others = (call.constant(place) for place in range(len(call.values)))
+        return reduce(function, (other if factor == 1 else factor * other for other in others), first)
 
     return fold
 
@@ -266,16 +286,16 @@ OPERATORS = {
     "affine": Operator(affine),
     "scale_along": Operator(scale_along),
     "batch_norm": Operator(batch_norm),
-    "add": Operator(add, _with_numpy(np.add), _broadcast, keeps_name=True),
-    "subtract": Operator(subtract, _with_numpy(np.subtract), _broadcast, keeps_name=True),
-    "multiply": Operator(multiply, _with_numpy(np.multiply), _broadcast, keeps_name=True),
-    "divide": Operator(divide, _with_numpy(_divided), _broadcast, keeps_name=True),
+    "add": Operator(add, _with_factor(np.add), _broadcast, keeps_name=True),
+    "subtract": Operator(subtract, _with_factor(np.subtract), _broadcast, keeps_name=True),
+    "multiply": Operator(multiply, _in_turn(np.multiply), _broadcast, keeps_name=True),
+    "divide": Operator(divide, _in_turn(_divided), _broadcast, keeps_name=True),
     "negate": Operator(negate, _with_numpy(np.negative)),
     "power": Operator(power, _powered, _broadcast),
     "sqrt": Operator(None, _with_numpy(np.sqrt)),
     "floor": Operator(None, _with_numpy(np.floor)),
-    "minimum": Operator(None, _with_numpy(np.minimum), _broadcast),
-    "maximum": Operator(maximum, _with_numpy(np.maximum), _broadcast),
+    "minimum": Operator(None, _in_turn(np.minimum), _broadcast),
+    "maximum": Operator(maximum, _in_turn(np.maximum), _broadcast),
     "curve": Operator(curve),
     "other_curve": Operator(other_curve),
     "clip": Operator(clip),
