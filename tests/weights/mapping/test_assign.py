@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Network, WeightsError
+from lenet_fast.weights.mapping.answers import Answers
+from lenet_fast.weights.mapping.assign import assign
+from lenet_fast.weights.source import TORCH, Source
 
 #: Full connections of the same shape, one behind the other.
 TWINS = Network((1, 8, 8), (Conv5x5(2, "tanh"), Dense(7), Dense(7), Dense(7), Dense(7)), "scores")
@@ -39,3 +42,36 @@ def test_batch_normalisation_without_a_graph_is_refused(name, relu_max):
     _, given = relu_max
     with pytest.raises(WeightsError, match=f"{name}: .*batch normalisation"):
         lenet_fast.from_state_dict({**given, name: np.ones(6)}, "lenet5-relu-max")
+
+
+def test_our_own_names_need_no_answers():
+    """In our own order of axes nothing is open, though shapes alone would leave much."""
+    for network in (TWINS, lenet_fast.networks()["lenet5-1998"]):
+        weights = filled(network)
+        found, names = assign(Source("format", dict(reversed(weights.items()))), network, Answers())
+        assert names == {name: name for name in network.parameters} and list(found) == list(network.parameters)
+        assert all((found[name] == array).all() for name, array in weights.items())
+
+
+def test_every_tensor_says_where_it_comes_from():
+    given = renamed("conv1", "fc8", "fc9", "fc10", "fc11")
+    del given["fc9.bias"]
+    _, names = assign(Source("format", given, TORCH), TWINS, Answers())
+    assert names["C1.weight"] == "conv1.weight" and names["F2.bias"] == "fc8.bias"
+    assert names["F3.weight"] == "fc9.weight" and names["F3.bias"] == "absent: zeros"
+    assert set(names) == set(TWINS.parameters)
+
+
+def test_the_files_arrays_stay_as_they_are():
+    """The pool that is emptied is a copy, and so is what is scaled."""
+    given = renamed("conv1", "fc8", "fc9", "fc10", "fc11")
+    before = {name: array.copy() for name, array in given.items()}
+    assign(Source("format", given, TORCH), TWINS, Answers())
+    assert list(given) == list(before) and all((given[n] == a).all() for n, a in before.items())
+
+
+def test_the_users_answer_comes_before_the_formats_habit():
+    given = renamed("conv1", "fc8", "fc9", "fc10", "fc11")
+    chw, hwc = (assign(Source("f", given, TORCH), TWINS, Answers(flatten=f))[0] for f in ("CHW", "HWC"))
+    wanted = chw["F2.weight"].reshape(7, 4, 4, 2).transpose(0, 3, 1, 2).reshape(7, 32)
+    np.testing.assert_array_equal(hwc["F2.weight"], wanted)

@@ -6,6 +6,7 @@ import lenet_fast
 import numpy as np
 import pytest
 from lenet_fast import WeightsError
+from lenet_fast.weights.mapping import roles
 
 BESIDE = [
     "optimizer.state.0.exp_avg", "optimizer/m/conv1", "optim.0.momentum_buffer", "opt.step", "Adam/conv1/m:0", "adam_v.0",
@@ -34,3 +35,37 @@ def test_names_that_only_begin_so_are_weights(name, relu_max):
     lenet_fast.from_state_dict(given, "lenet5-relu-max")
     with pytest.raises(WeightsError, match="no layer takes"):
         lenet_fast.from_state_dict({**given, f"{name}.w": np.ones((7, 9))}, "lenet5-relu-max")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "bias", "shared"),
+    [
+        ("conv1.weight", "conv1.bias", "conv1"),
+        ("conv1/kernel:0", "conv1/bias:0", "conv1"),
+        ("conv1/weights", "conv1/biases", "conv1"),
+        ("weight_c1", "bias_c1", "c1"),
+        ("W1", "b1", "1"),
+        ("net.0.Weight", "net.0.Bias", "net.0"),
+        ("s2_coefficient", "s2_bias", "s2"),
+        ("conv_w", "conv_b", "conv"),
+    ],
+)
+def test_the_arrays_of_a_layer_share_the_stem_of_their_names(kernel, bias, shared):
+    assert roles.stem(kernel) == roles.stem(bias) == shared
+    assert roles.is_bias(bias) and not roles.is_bias(kernel)
+
+
+@pytest.mark.parametrize("name", ["bob", "web", "kernel", "weights", "w", "rebuild", "blob", "b.weight"])
+def test_names_with_the_letters_of_bias_are_none(name):
+    assert not roles.is_bias(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("bn1.running_mean", True), ("bn/moving_variance", True), ("batch_norm.gamma", True), ("BatchNorm_0.scale", True),
+        ("conv1.weight", False), ("mean", False), ("moving", False), ("norm1.weight", False),
+    ],
+)  # fmt: skip
+def test_batch_normalisation_is_told_by_its_statistics_or_its_name(name, is_one):
+    assert roles.is_normalisation(name) == is_one
