@@ -21,6 +21,9 @@ VARIANTS = {
     "pooled twice": Network((1, 16, 16), (Subsample2x2("max"), Conv5x5(3, "tanh", 2), Subsample2x2(), Subsample2x2("average"), RBF(3)), "rbf"),
     "convolutions only": Network((1, 13, 13), (Conv5x5(4, "relu"), Conv5x5(5, "relu"), Conv5x5(6)), "scores"),
     "padded to the end": Network((1, 5, 5), (Conv5x5(4, "tanh"), Conv5x5(3, "tanh", 2), Conv5x5(2, padding=4)), "scores"),
+    "leaky, max": Network((2, 21, 30), (Conv5x5(3, "leaky_relu", slope=0.1), Subsample2x2("max", "leaky_relu", 0.3), Conv5x5(7, "leaky_relu", slope=1), Subsample2x2("max"), Dense(9, "leaky_relu", 0.01), Dense(5)), "scores"),
+    "leaky, average": Network((1, 20, 19), (Conv5x5(5, "leaky_relu", 2, slope=0.2), Subsample2x2("average", "leaky_relu", 0.5), Conv5x5(4, "leaky_relu", slope=0), Subsample2x2("average"), Dense(9, "leaky_relu", 0.3)), "softmax"),
+    "leaky, trainable": Network((1, 16, 16), (Conv5x5(5, "leaky_relu", slope=0.2), Subsample2x2("trainable", "leaky_relu", 0.5), Dense(7, "leaky_relu", 0), RBF(4)), "rbf"),
     "ends in subsampling": Network((1, 12, 12), (Conv5x5(4, "tanh"), Subsample2x2()), "scores"),
 }  # fmt: skip
 

@@ -8,7 +8,8 @@ import reference
 from conftest import poisoned
 from lenet_fast import kernels
 
-FUNCTIONS = {"scaled_tanh": kernels.squash, "tanh": kernels.tanh, "sigmoid": kernels.sigmoid, "relu": kernels.relu}
+FUNCTIONS = {"scaled_tanh": kernels.squash, "tanh": kernels.tanh, "sigmoid": kernels.sigmoid, "relu": kernels.relu,
+             "leaky_relu": lambda x: kernels.leaky_relu(x, 0.25)}  # fmt: skip
 
 
 def line():
@@ -69,6 +70,32 @@ def test_exp_is_a_polynomial_of_degree_7(isa):
 def test_relu_is_exact(isa):
     x = line()
     assert (kernels.relu(x) == np.maximum(x, 0)).all()
+
+
+SLOPES = [0, 0.01, 0.3, 1]
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+def test_leaky_relu_is_exact(isa, slope):
+    x = line()
+    wanted = np.where(x > 0, x, np.float32(slope) * x)
+    assert kernels.leaky_relu(x, slope).tobytes() == wanted.tobytes()  # -0.0 too
+    assert (kernels.leaky_relu(x, slope) == reference.activate("leaky_relu", x, slope).astype(np.float32)).all()
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 17, 33])
+def test_leaky_relu_of_what_is_no_usual_number(isa, monkeypatch, slope, count):
+    """The same bits on every instruction set, wherever in a vector the value lies; NaN stays NaN."""
+    x = np.resize(np.array([0, -0.0, np.inf, -np.inf, np.nan, -1e-45, 3.4e38, -3.4e38], np.float32), count)
+    found = kernels.leaky_relu(x, slope)
+    numbers = np.isfinite(x)
+    assert (found[numbers] == reference.activate("leaky_relu", x[numbers], slope).astype(np.float32)).all()
+    assert (np.isnan(found) == np.isnan(x)).all()
+    assert (found[x == np.inf] == np.inf).all()
+    assert slope == 0 or (found[x == -np.inf] == -np.inf).all()
+    monkeypatch.setenv("LENET_FAST_ISA", "baseline")
+    assert kernels.leaky_relu(x, slope).tobytes() == found.tobytes()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
