@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from dataclasses import FrozenInstanceError
 
 import lenet_fast
+import numpy as np
 import pytest
 from lenet_fast import RBF, Conv5x5, Dense, Network, Subsample2x2
 
@@ -126,3 +128,58 @@ def test_wrong_types():
         Network.from_dict({"input": [1, 8, 8], "layers": [], "head": "scores", "kernel": 3})
     with pytest.raises(ValueError, match="layer: wanted a kind of .*, found 'LSTM'"):
         Network.from_dict({"input": [1, 8, 8], "layers": [{"kind": "LSTM"}], "head": "scores"})
+
+
+LAYERS = {
+    "Conv5x5": lambda *activation: Conv5x5(2, activation[0], slope=activation[1]),
+    "Subsample2x2": lambda *activation: Subsample2x2("max", *activation),
+    "Dense": lambda *activation: Dense(2, *activation),
+}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize(
+    ("activation", "slope", "error", "sentence"),
+    [
+        ("leaky_relu", None, ValueError, "slope: wanted a number from 0 to 1 with 'leaky_relu', found none (PyTorch takes 0.01, Keras 0.3)"),
+        ("relu", 0.1, ValueError, "slope: wanted with 'leaky_relu' only, found 0.1 with 'relu'; leave it out"),
+        ("tanh", 0, ValueError, "slope: wanted with 'leaky_relu' only, found 0 with 'tanh'; leave it out"),
+        ("leaky_relu", -0.1, ValueError, "slope: wanted a number from 0 to 1, found -0.1"),
+        ("leaky_relu", 1.5, ValueError, "slope: wanted a number from 0 to 1, found 1.5"),
+        ("leaky_relu", 10**400, ValueError, "slope: wanted a number from 0 to 1, found 1000"),
+        ("leaky_relu", float("nan"), ValueError, "slope: wanted a number from 0 to 1, found nan"),
+        ("leaky_relu", True, TypeError, "slope: wanted a number, found True"),
+        ("leaky_relu", np.True_, TypeError, "slope: wanted a number, found np.True_"),
+        ("leaky_relu", "x", TypeError, "slope: wanted a number, found 'x'"),
+        ("leaky_relu", 0.1j, TypeError, "slope: wanted a number, found 0.1j"),
+        ("leaky_relu", np.complex64(0.1), TypeError, "slope: wanted a number, found"),
+    ],
+)  # fmt: skip
+def test_slopes_that_do_not_fit_are_refused_in_one_sentence(kind, activation, slope, error, sentence):
+    with pytest.raises(error) as caught:
+        Network((1, 12, 12), (LAYERS[kind](activation, slope),), "scores")
+    assert type(caught.value) is error
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("slope", [0, 0.25, 1, np.float32(0.1)])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_slope_survives_json_and_pickle(kind, slope):
+    network = Network((1, 12, 12), (LAYERS[kind]("leaky_relu", slope),), "scores")
+    data = json.loads(json.dumps(network.to_dict()))
+    assert data["layers"][0]["slope"] == slope
+    assert Network.from_dict(data) == network == pickle.loads(pickle.dumps(network))
+    assert Network.from_dict(data) != Network((1, 12, 12), (LAYERS[kind]("leaky_relu", 0.5),), "scores")
+    assert f"leaky_relu {float(slope):g}" in network.summary()
+
+
+def test_networks_without_leaky_relu_are_written_as_before_there_was_one():
+    """So that files stay readable by what wrote them before."""
+    for network in lenet_fast.networks().values():
+        assert "slope" not in json.dumps(network.to_dict())
+
+
+def test_sizes_that_are_numpys_are_written_as_json():
+    network = Network(np.array([1, 8, 8]), (Conv5x5(np.int64(2), padding=np.uint8(1)), Dense(np.int32(3))), "scores")
+    assert Network.from_dict(json.loads(json.dumps(network.to_dict()))) == network

@@ -46,6 +46,12 @@ def lenet(side=32, channels=1, activation="relu", pooling="max", padding=(0, 0),
     ).network()  # fmt: skip
 
 
+def sloped(network, slope):
+    """The network with leaky relu of this slope where it has relu."""
+    layers = (replace(a, activation="leaky_relu", slope=slope) if a.activation == "relu" else a for a in network.layers)
+    return replace(network, layers=tuple(layers))
+
+
 VARIANTS = {
     "relu max 28 padded": Variant(lenet(28, padding=(2, 0))),
     "relu max 28 valid": Variant(lenet(28)),
@@ -58,6 +64,7 @@ VARIANTS = {
     "scaled tanh trainable, softmax": Variant(lenet(activation="scaled_tanh", pooling="trainable", head="softmax")),
     "classic: table, trainable, C5, RBF": Variant(CLASSIC),
     "C3 table, tanh average": Variant(lenet(activation="tanh", pooling="average", table=True)),
+    "leaky relu, slope 0.1, max": Variant(sloped(lenet(28, padding=(2, 0)), 0.1)),
     "C5 as convolution": Variant(lenet(c5=True)),
     "C5 as convolution, colour, sigmoid": Variant(lenet(channels=3, activation="sigmoid", pooling="average", c5=True)),
     "both convolutions padded": Variant(lenet(28, padding=(2, 2))),
@@ -107,7 +114,8 @@ def torch_module(variant):
         def forward(self, x):
             return ((x.unsqueeze(1) - self.codes) ** 2).sum(-1)
 
-    curves = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "scaled_tanh": Scaled, "identity": nn.Identity}
+    curves = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "scaled_tanh": Scaled,
+              "identity": nn.Identity, "leaky_relu": nn.LeakyReLU}  # fmt: skip
 
     def norm(name, maps):
         layer = nn.BatchNorm2d(maps)
@@ -145,7 +153,8 @@ def torch_module(variant):
         stage = isinstance(layer, Conv5x5) and figures.output[1] > 1
         if stage and variant.norm == "before":
             modules.append(norm(figures.name, layer.maps))
-        modules.append(curves[getattr(layer, "activation", "identity")]())
+        curve = curves[getattr(layer, "activation", "identity")]
+        modules.append(curve() if getattr(layer, "slope", None) is None else curve(layer.slope))
         if stage and variant.norm == "after":
             modules.append(norm(figures.name, layer.maps))
         if isinstance(layer, Subsample2x2) and variant.norm == "pooled":
@@ -217,6 +226,8 @@ def keras_model(variant, rescaling=None):
             model.add(layers.Rescaling(2 / 3))
             model.add(layers.Activation("tanh"))
             model.add(layers.Rescaling(1.7159))
+        elif layer.activation == "leaky_relu":
+            model.add(layers.LeakyReLU(layer.slope))
         elif layer.activation != "identity":
             model.add(layers.Activation(layer.activation))
         if stage and variant.norm == "after":
@@ -242,6 +253,7 @@ def tensorflow_function(tensorflow, variant):
     """The variant in TensorFlow's own operations: Keras may run on another backend here."""
     tf = tensorflow
     curves = {"relu": tf.nn.relu, "tanh": tf.tanh, "sigmoid": tf.sigmoid, "identity": lambda v: v,
+              "leaky_relu": tf.nn.leaky_relu,
               "scaled_tanh": lambda v: 1.7159 * tf.tanh(v * (2 / 3))}  # fmt: skip
 
     @tf.function(input_signature=[tf.TensorSpec((1, *variant.network.input[1:], variant.network.input[0]), tf.float32)])
@@ -268,7 +280,8 @@ def tensorflow_function(tensorflow, variant):
                     x = tf.reduce_sum(
                         tf.math.squared_difference(tf.expand_dims(tf.reshape(x, (1, -1)), 1), tensors[0]), -1
                     )
-            x = curves[getattr(layer, "activation", "identity")](x)
+            curve = curves[getattr(layer, "activation", "identity")]
+            x = curve(x) if getattr(layer, "slope", None) is None else curve(x, layer.slope)
         return tf.nn.softmax(x) if variant.network.head == "softmax" else x
 
     return run

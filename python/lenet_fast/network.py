@@ -158,6 +158,7 @@ class Network:
         """The network as JSON-ready data, which `from_dict` reads back."""
         layers = [{"kind": type(layer).__name__, **asdict(layer)} for layer in self.layers]
         for layer in layers:
+            layer.update({name: value.item() for name, value in layer.items() if isinstance(value, np.generic)})
             if layer.get("slope", 0) is None:  # as files before it was there have it
                 del layer["slope"]
         return {"input": list(self.input), "layers": layers, "head": self.head}
@@ -228,8 +229,10 @@ def sloped(activation: str, slope: float | None) -> tuple[str, float]:
         )
     if slope is not None and not is_leaky:
         raise ValueError(f"slope: wanted with 'leaky_relu' only, found {slope!r} with {activation!r}; leave it out")
-    if not isinstance(slope, (int, float, np.number, NoneType)) or isinstance(slope, bool):
+    if not isinstance(slope, (int, float, np.integer, np.floating, NoneType)) or isinstance(slope, bool):
         raise TypeError(f"slope: wanted a number, found {slope!r}")
+    if slope is not None and not 0 <= slope <= 1:
+        raise ValueError(f"slope: wanted a number from 0 to 1, found {slope!r}")
     return activation, float(slope or 0.0)
 
 
