@@ -20,6 +20,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # before anybody imports keras
 FAMILY = {
     **lenet_fast.networks(),
     "mixed": Network((2, 21, 25), (Conv5x5(3, "sigmoid", 2), Subsample2x2("max", "scaled_tanh"), Subsample2x2("trainable", "relu"), Conv5x5(4, "scaled_tanh", 1), Dense(7, "scaled_tanh"), RBF(3)), "rbf"),
+    "leaky": Network((1, 20, 20), (Conv5x5(3, "leaky_relu", slope=0.1), Subsample2x2("trainable", "leaky_relu", 0.3), Conv5x5(4, "leaky_relu", slope=0.01), Subsample2x2("max"), Dense(7, "leaky_relu", 1), Dense(5)), "scores"),
     "no dense layer": Network((1, 12, 12), (Conv5x5(4, "scaled_tanh"), Subsample2x2("max"), Subsample2x2("trainable")), "scores"),
     "pooled first": Network((3, 16, 16), (Subsample2x2("trainable"), Conv5x5(2, "tanh", 1), Subsample2x2("average", "scaled_tanh"), Dense(5)), "softmax"),
 }  # fmt: skip

@@ -40,8 +40,17 @@ def wide():
     ).eval()  # fmt: skip
 
 
-NETWORKS = {"classic": classic, "modern": modern, "wide": wide}
-SHAPES = {"classic": (1, 28, 28), "modern": (3, 32, 32), "wide": (1, 28, 28)}
+def leaky():
+    """Leaky ReLU of a slope that is no round binary number, in each place; 28x28."""
+    torch.manual_seed(4)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5), nn.LeakyReLU(0.1), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.AvgPool2d(2), nn.LeakyReLU(0.3),
+        nn.Flatten(), nn.Linear(256, 84), nn.LeakyReLU(0.01), nn.Linear(84, 10),
+    ).eval()  # fmt: skip
+
+
+NETWORKS = {"classic": classic, "modern": modern, "wide": wide, "leaky": leaky}
+SHAPES = {"classic": (1, 28, 28), "modern": (3, 32, 32), "wide": (1, 28, 28), "leaky": (1, 28, 28)}
 
 
 def layers(module):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("google.protobuf")
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 import foreign_graphs
 from google.protobuf import text_format
@@ -15,7 +15,7 @@ from lenet_fast.weights.graphs import caffe, caffe_schema
 from lenet_fast.weights.signatures import is_caffe
 
 TYPES = {
-    "Conv2d": "Convolution", "Linear": "InnerProduct", "Tanh": "TanH", "ReLU": "ReLU", "AvgPool2d": "Pooling",
+    "Conv2d": "Convolution", "Linear": "InnerProduct", "Tanh": "TanH", "ReLU": "ReLU", "LeakyReLU": "ReLU", "AvgPool2d": "Pooling",
     "MaxPool2d": "Pooling", "Flatten": "Flatten", "Softmax": "Softmax",
 }  # fmt: skip
 OLD_TYPES = {"Convolution": "CONVOLUTION", "InnerProduct": "INNER_PRODUCT"}
@@ -58,6 +58,8 @@ def add_layers(net, module, old=False, bottom="data", weights=True):
             layer.pooling_param.stride.append(2)
         elif kind == "InnerProduct":
             layer.inner_product_param.num_output = torch_layer.out_features
+        elif isinstance(torch_layer, torch.nn.LeakyReLU):
+            layer.relu_param.negative_slope = torch_layer.negative_slope
         for tensor in tensors if weights else ():
             add_blob(layer, tensor, old)
         bottom = top
@@ -159,8 +161,6 @@ def test_batch_normalisation_scale_power_and_transposed_weights(tmp_path):
     add_blob(last, tensors[1], False)
     model = foreign_graphs.loaded(caffe, write(net, tmp_path / "net.caffemodel"))
 
-    import torch
-
     module = module.double()
     with torch.no_grad():
         factor = torch.from_numpy(scale / np.sqrt(variance + 1e-5))
@@ -183,6 +183,8 @@ REFUSALS = {
     "found LRN": lambda net: setattr(net.layer[2], "type", "LRN"),
     "found stochastic pooling": lambda net: setattr(net.layer[2].pooling_param, "pool", 2),
     "found ReLU with slope 1.5": lambda net: setattr(net.layer[-2].relu_param, "negative_slope", 1.5),
+    "found ReLU with slope -0.1": lambda net: setattr(net.layer[-2].relu_param, "negative_slope", -0.1),
+    "found PReLU": lambda net: setattr(net.layer[-2], "type", "PReLU"),
     "2 arrays of weights, found 0": lambda net: net.layer[1].ClearField("blobs"),
     "which nothing computes": lambda net: net.layer[1].bottom.__setitem__(0, "elsewhere"),
     "found overlapping windows of 2x2 with stride 1x1": lambda net: net.layer[2].pooling_param.stride.pop(),

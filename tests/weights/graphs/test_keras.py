@@ -94,6 +94,10 @@ def rows(keras):
         "activations behind layers": [conv(4, 5), layers.Activation("tanh"), layers.MaxPooling2D()],
         "linear activations": [conv(4, 5, activation="linear"), layers.Activation("linear")],
         "an activation as a layer": [conv(4, 5, activation=layers.ReLU()), layers.ReLU()],
+        "leaky relu": [conv(4, 5), layers.LeakyReLU(0.1)],
+        "leaky relu of the layer's own slope": [conv(4, 5), layers.LeakyReLU()],
+        "leaky relu of the function's own slope": [conv(4, 5, activation="leaky_relu"), layers.MaxPooling2D()],
+        "relu with a slope": [conv(4, 5), layers.ReLU(negative_slope=0.2)],
         "average pooling": [conv(4, 5), layers.AveragePooling2D((2, 2), strides=2)],
         "max pooling": [conv(4, 5), layers.MaxPooling2D(2, strides=(2, 2))],
         "pooling without strides": [conv(4, 5), layers.MaxPooling2D(2, strides=None)],
@@ -129,7 +133,8 @@ def rows(keras):
 
 ROWS = [
     "plain", "same padding", "without biases", "activations of layers", "activations behind layers", "linear activations",
-    "an activation as a layer", "average pooling", "max pooling", "pooling without strides", "padding by a number",
+    "an activation as a layer", "leaky relu", "leaky relu of the layer's own slope", "leaky relu of the function's own slope",
+    "relu with a slope", "average pooling", "max pooling", "pooling without strides", "padding by a number",
     "padding by pairs", "padding by rows and columns", "uneven padding before a full connection", "batch normalisation",
     "batch normalisation with another epsilon", "batch normalisation without scale", "batch normalisation without centre",
     "batch normalisation of statistics alone", "batch normalisation of units", "batch normalisation that names its axis",
@@ -240,10 +245,10 @@ def keras2(path, layers, kind="Sequential", shapes=SHAPES, config=None, outer="m
     return arrays
 
 
-def computed(arrays, x, padding=0, activation="identity"):
+def computed(arrays, x, padding=0, activation="identity", slope=None):
     """The small network of these files, for images (n, rows, columns)."""
     maps = reference.conv5x5(x[:, None], arrays["conv"][0].transpose(3, 2, 0, 1), arrays["conv"][1], padding=padding)
-    maps = reference.activate(activation, maps).transpose(0, 2, 3, 1)
+    maps = reference.activate(activation, maps, slope).transpose(0, 2, 3, 1)
     return maps.reshape(len(x), -1) @ arrays["full"][0] + arrays["full"][1]
 
 
@@ -267,6 +272,17 @@ def test_settings_in_the_words_of_every_version(tmp_path, first):
     arrays = keras2(tmp_path / "m.h5", [conv_config(**first), FLATTEN, dense_config()])
     x = images(8, 8)
     close(lenet_fast.load(tmp_path / "m.h5").scores(x), computed(arrays, x))
+
+
+@pytest.mark.parametrize(("settings", "slope"), [({"alpha": 0.10000000149011612}, 0.1), ({}, 0.3)])
+def test_leaky_relu_of_keras_2(tmp_path, settings, slope):
+    """Which writes the float32 that it computes with."""
+    leaky = {"class_name": "LeakyReLU", "config": {"name": "leaky", **settings}}
+    arrays = keras2(tmp_path / "m.h5", [conv_config(**FIRST), leaky, FLATTEN, dense_config()])
+    x = images(8, 8)
+    model = lenet_fast.load(tmp_path / "m.h5")
+    assert model.network.layers[0].slope == slope
+    close(model.scores(x), computed(arrays, x, activation="leaky_relu", slope=slope))
 
 
 def test_keras_1_says_same_padding_in_its_words(tmp_path):
@@ -402,6 +418,8 @@ LAYERS = {
     "ReLU with a limit": (between("ReLU", max_value=6.0), "limit 6.0"),
     "ReLU from a threshold": (between("ReLU", threshold=0.5), "between: "),
     "ReLU with a negative slope": (between("ReLU", negative_slope=-0.2), "slope -0.2"),
+    "LeakyReLU steeper than one": (between("LeakyReLU", negative_slope=1.5), "slope 1.5"),
+    "slopes of their own": (between("PReLU"), "between: wanted an operation of the LeNet family, found PReLU"),
     "LeakyReLU of Keras 2 with a negative slope": (between("LeakyReLU", alpha=-0.2), "slope -0.2"),
     "another layer": (between("LSTM"), "between: wanted an operation of the LeNet family, found LSTM"),
     "quantised": (between("QuantizeLayer"), "quantisation-aware wrapper, QuantizeLayer"),

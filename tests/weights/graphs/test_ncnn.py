@@ -38,6 +38,10 @@ def lines_of(module, half=False, fused=False):
             lines.append(f"Pooling {name} 0={int(kind == 'AvgPool2d')} 1=2 2=2 5=1")
         elif kind == "ReLU" and fused and "Pool" not in lines[-1]:
             lines[-1] += " 9=1"
+        elif kind == "LeakyReLU" and fused and "Pool" not in lines[-1]:
+            lines[-1] += f" 9=2 -23310=1,{layer.negative_slope}"
+        elif kind == "LeakyReLU":
+            lines.append(f"ReLU {name} 0={layer.negative_slope}")
         elif kind != "Flatten":
             lines.append(f"{ {'Tanh': 'TanH'}.get(kind, kind) } {name}")
         if tensors:
@@ -168,6 +172,9 @@ REFUSALS = {
     "stride 1, found stride 2x2": ("1=5 4=0", "1=5 3=2 4=0"),
     "found Swish": ("ReLU ", "Swish"),
     "found ReLU with slope 1.1": ("blob5 blob6", "blob5 blob6 0=1.1"),
+    "found ReLU with slope -0.1": ("blob5 blob6", "blob5 blob6 0=-0.1"),
+    "found PReLU": ("ReLU ", "PReLU"),
+    "found InnerProduct with slope 1.5": ("1=1 2=5000", "1=1 2=5000 9=2 -23310=1,1.5"),
     "found activation 5": ("1=1 2=5000", "1=1 2=5000 9=5"),
     "found int8 ones": ("1=5 4=0", "1=5 8=2 4=0"),
     "overlapping windows of 3x3": ("1=2 2=2", "1=3 2=2"),

@@ -222,6 +222,10 @@ OPERATORS = {
         CONV, FLATTEN, SIX, ("Unsqueeze", [ints(2)], {}), ("Sub", [CODES.T[None]], {}),
         ("ReduceSumSquare", [], {"axes": [1], "keepdims": 0}),
     ],
+    "LeakyRelu": [CONV, ("LeakyRelu", [], {"alpha": 0.2}), FLATTEN, FULL],
+    "LeakyRelu of the slope that ONNX takes": [CONV, ("LeakyRelu", [], {}), FLATTEN, FULL],
+    "PRelu of one slope": [CONV, ("PRelu", [np.float32([0.3])], {}), FLATTEN, FULL],
+    "PRelu of equal slopes": [CONV, ("PRelu", [np.full((3, 1, 1), 0.3, np.float32)], {}), FLATTEN, FULL],
     "scaled pixels": [("Mul", [np.float32(2)], {}), ("Sub", [np.float32(1)], {}), CONV, FLATTEN, FULL],
 }  # fmt: skip
 
@@ -318,6 +322,12 @@ REFUSED = {
     "a global mean": ([CONV, ("GlobalAveragePool", [], {})], "adaptive pooling"),
     "a global maximum": ([CONV, ("GlobalMaxPool", [], {})], "adaptive pooling"),
     "LeakyRelu with a negative slope": ([CONV, ("LeakyRelu", [], {"alpha": -0.5})], "LeakyRelu"),
+    "LeakyRelu steeper than one": ([CONV, ("LeakyRelu", [], {"alpha": 1.5})], "found LeakyRelu with slope 1.5"),
+    "LeakyRelu of no number": ([CONV, ("LeakyRelu", [], {"alpha": float("nan")})], "found LeakyRelu with slope nan"),
+    "PRelu steeper than one": ([CONV, ("PRelu", [np.float32([1.5])], {})], "found PRelu with slope 1.5"),
+    "PRelu of several slopes": (
+        [CONV, ("PRelu", [np.float32([0.1, 0.2, 0.1]).reshape(3, 1, 1)], {})], "found PRelu with a slope for each map"
+    ),
     "Elu": ([CONV, ("Elu", [], {})], "found Elu"),
     "LSTM": ([CONV, ("LSTM", [], {})], "found LSTM"),
     "1-d padding": ([("Conv", [KERNEL], {"pads": [2, 2]})], "two dimensions"),

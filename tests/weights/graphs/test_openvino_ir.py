@@ -127,6 +127,23 @@ def test_distances_to_codes(path):
     assert foreign_graphs.error(foreign_graphs.loaded(openvino_ir, path), pixels, run(path, pixels)) < 1e-5
 
 
+def several_slopes(maps):
+    layer = torch.nn.PReLU(maps)
+    layer.weight.data = torch.linspace(0.1, 0.4, maps)
+    return layer
+
+
+def test_one_slope_for_all_maps(path):
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 5), torch.nn.PReLU(4), torch.nn.Flatten(), torch.nn.Linear(2304, 5)
+    )
+    saved(module.eval(), (1, 28, 28), path)
+    pixels = foreign_graphs.images("classic")
+    model = foreign_graphs.loaded(openvino_ir, path)
+    assert model.network.layers[0].slope == 0.25
+    assert foreign_graphs.error(model, pixels, run(path, pixels)) < 1e-5
+
+
 def refused(path, found):
     with pytest.raises(WeightsError, match=re.escape(found)) as caught:
         foreign_graphs.loaded(openvino_ir, path)
@@ -138,6 +155,9 @@ def refused(path, found):
     {
         "a 5x5 kernel, found 3x3": [torch.nn.Conv2d(1, 4, 3)],
         "stride 1, found stride 2x2": [torch.nn.Conv2d(1, 4, 5, stride=2)],
+        "found PReLU with slope 1.5": [torch.nn.Conv2d(1, 4, 5), torch.nn.LeakyReLU(1.5)],
+        "found PReLU with slope -0.1": [torch.nn.Conv2d(1, 4, 5), torch.nn.LeakyReLU(-0.1)],
+        "found PReLU with a slope for each map": [torch.nn.Conv2d(1, 4, 5), several_slopes(4)],
         "found HSwish": [torch.nn.Conv2d(1, 4, 5), torch.nn.Hardswish()],
         "found Interpolate": [torch.nn.Conv2d(1, 4, 5), torch.nn.Upsample(scale_factor=2)],
         "windows of 3x3 with stride 3x3": [torch.nn.Conv2d(1, 4, 5), torch.nn.MaxPool2d(3)],

@@ -308,6 +308,10 @@ COMPUTED = {
     ),
     "a quotient": ([conv(), binary("DIV", PER_MAP), FLAT, full(FULL, OFFSET)], lambda x: scores(maps(x) / PER_MAP)),
     "a negative": ([conv(), Operator("NEG"), FLAT, full(FULL, OFFSET)], lambda x: scores(-maps(x))),
+    "a leaky relu": (
+        [conv(), Operator("LEAKY_RELU", (None,), ("LeakyReluOptions", {"Alpha": 0.1})), FLAT, full(FULL, OFFSET)],
+        lambda x: scores(reference.activate("leaky_relu", maps(x), 0.1)),
+    ),
     "what does nothing": (
         [Operator("CAST"), conv(), Operator("DEQUANTIZE"), Operator("QUANTIZE"), FLAT, full(FULL, OFFSET)],
         lambda x: scores(maps(x)),
@@ -466,6 +470,13 @@ REFUSED = {
     "relu6": ([conv(FusedActivationFunction=RELU6)], "relu6"),
     "relu6 of pooling": ([conv(), pool(FusedActivationFunction=RELU6)], "relu6"),
     "relu6 of a sum": ([conv(), binary("ADD", PER_MAP, FusedActivationFunction=RELU6)], "relu6"),
+    "a leaky relu that falls": (
+        [conv(), Operator("LEAKY_RELU", (None,), ("LeakyReluOptions", {"Alpha": -0.1}))], "found LEAKY_RELU with slope -0.1"
+    ),
+    "a leaky relu steeper than one": (
+        [conv(), Operator("LEAKY_RELU", (None,), ("LeakyReluOptions", {"Alpha": 1.5}))], "found LEAKY_RELU with slope 1.5"
+    ),
+    "slopes of their own": ([conv(), Operator("PRELU", (None, normal(1, 1, 3)))], "found PRELU"),
     "strides": ([conv(StrideW=2)], "stride 1x2"),
     "strides of rows": ([conv(StrideH=2)], "stride 2x1"),
     "dilation": ([conv(DilationWFactor=2)], "dilation, found 1x2"),
