@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import shutil
 import subprocess
@@ -124,8 +125,8 @@ def test_layers_of_the_core():
 
 
 def test_readers_do_not_know_the_extension():
-    for path in (PACKAGE / "weights").glob("*.py"):
-        assert path.stem in ("build", "description") or "_core" not in path.read_text(), path.name
+    for path in (PACKAGE / "weights").rglob("*.py"):
+        assert path.stem == "build" or "_core" not in path.read_text(), path
     assert "_core" not in (PACKAGE / "idx.py").read_text()
 
 
@@ -165,18 +166,89 @@ def test_the_mirror_of_the_c3_table():
     assert ast.literal_eval(literal) == lenet_fast.networks()["lenet5-1998"].layers[2].connections
 
 
-READERS = sorted(path.stem for path in (PACKAGE / "weights").glob("*.py"))
+READERS = sorted(str(path.relative_to(PACKAGE / "weights")) for path in (PACKAGE / "weights").rglob("*.py"))
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_readers_import_no_framework(name):
-    """No file of the readers names a trainer's framework in an import, but the one that reads live modules."""
-    tree = ast.parse((PACKAGE / "weights" / f"{name}.py").read_text())
+    """No file of the readers names a trainer's framework in an import, but those that read live modules."""
+    tree = ast.parse((PACKAGE / "weights" / name).read_text())
     imported = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
     roots = {module.partition(".")[0] for module in imported}
     assert not roots & {"tensorflow", "keras", "paddle", "jax", "flax", "mxnet", "pickle", "joblib"}
-    assert "torch" not in roots or name in ("torch_module", "live")
+    assert "torch" not in roots or name in ("graphs/torch_module.py", "live.py")
+
+
+def module_of(path):
+    """The dotted name of a file of the package."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def executed(node):
+    """A tree's nodes, without what only a type checker reads."""
+    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        for child in node.orelse:
+            yield from executed(child)
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from executed(child)
+
+
+def imported_by(module, modules):
+    """The package's modules that importing one, or calling its functions, imports; the root is there already."""
+    path, packages = modules[module], module.split(".")
+    packages = packages if path.name == "__init__.py" else packages[:-1]
+    named = set()
+    for node in executed(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = packages[: len(packages) + 1 - node.level] if node.level else []
+            origin = ".".join([*above, *[node.module] * bool(node.module)])
+            inside = {alias.name: f"{origin}.{alias.name}" for alias in node.names}
+            named |= {whole if whole in modules else origin for whole in inside.values()}
+    parents = {name[: end.start()] for name in named for end in re.finditer(r"\.", name)}
+    loaded = {parent for parent in parents if module.startswith(f"{parent}.")}  # before the module itself
+    return ((named | (parents - loaded)) & set(modules)) - {module, PACKAGE.name}
+
+
+def circle_of(modules):
+    """Modules that import each other, the first one again at the end; none is what should be."""
+    try:
+        graphlib.TopologicalSorter({module: imported_by(module, modules) for module in modules}).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_imports_itself_through_others():
+    """Not inside functions either: then files can be read, moved and tested one after the other."""
+    assert circle_of(MODULES) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["from .two import x", "def late():\n    from . import two", "import lenet_fast.part.two"]
+)
+def test_a_circle_is_found_wherever_the_import_stands(tmp_path, text):
+    guarded = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from . import two\n"
+    texts = {"__init__": "", "one": text, "two": "from lenet_fast.part import one", "three": guarded}
+    for name, lines in texts.items():
+        (tmp_path / f"{name}.py").write_text(lines)
+    modules = {f"lenet_fast.part.{n}".removesuffix(".__init__"): tmp_path / f"{n}.py" for n in texts}
+    assert set(circle_of(modules)) == {"lenet_fast.part.one", "lenet_fast.part.two"}
+    assert imported_by("lenet_fast.part.three", modules) == set()
+
+
+@pytest.mark.parametrize("path", sorted(MODULES.values()), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_longer_than_350_lines(path):
+    """What is longer does more than one thing."""
+    assert len(path.read_text().splitlines()) <= 350
 
 
 def test_files_are_read_without_their_frameworks(tmp_path):

@@ -61,9 +61,8 @@ class Model:
         calibration: Calibration | None = None,
     ) -> None:
         if not isinstance(network, Network):
-            raise TypeError(
-                f"network: wanted a lenet_fast.Network, found {network!r}; lenet_fast.networks() has named ones"
-            )
+            found = f"{network!r}; lenet_fast.networks() has named ones"
+            raise TypeError(f"network: wanted a lenet_fast.Network, found {found}")
         if not isinstance(preprocess, Preprocess | None):
             raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {preprocess!r}")
         self._network = network
@@ -297,9 +296,8 @@ class Model:
         scale, shift = (", ".join(f"{v:g}" for v in values) for values in (p.scale, p.shift))
         counted = "as given, uint8 refused" if p.white is None else f"0..{p.white:g}"
         counted += ", each image to mean 0 and deviation 1 first" if p.per_image else ""
-        return (
-            f"{self._network.summary()}\npixels {counted}: x = pixel * {scale} + {shift}, background {p.background:g}"
-        )
+        table = self._network.summary()
+        return f"{table}\npixels {counted}: x = pixel * {scale} + {shift}, background {p.background:g}"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that `lenet_fast.load` reads back to the same bits.
