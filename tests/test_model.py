@@ -117,44 +117,6 @@ def test_classes():
         Model(network, weights, classes=list("abc"))
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"C1.weight": np.zeros((3, 2, 3, 3))}, r"C1.weight: wanted shape \(3, 2, 5, 5\), found \(3, 2, 3, 3\)"),
-        ({"F2.bias": np.full(4, np.nan)}, "F2.bias: wanted finite values, found nan"),
-        (
-            {"F9.bias": np.zeros(4)},
-            "F9.bias: wanted C1.weight, C1.bias, F2.weight, F2.bias, found a tensor that no layer has",
-        ),
-        (
-            {"C1.weight": np.ones((3, 2, 5, 5))},
-            "C1.weight: wanted zeros where the connection table has no connection, found others from map 1 to map 0",
-        ),
-    ],
-)
-def test_weights_that_do_not_fit(changes, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        Model(*small(**changes))
-
-
-def test_a_weight_without_a_connection_is_refused_however_small_and_of_either_sign():
-    for places in ({(1, 0, 4, 4): -1e-30}, {(1, 0, 0, 3): 2.0, (1, 0, 2, 2): -2.0}, {(1, 0, 1, 1): 1e-30}):
-        network, weights = small()
-        for place, value in places.items():
-            weights["C1.weight"][place] = value
-        with pytest.raises(
-            ValueError, match="C1.weight: wanted zeros .*, found others from map 0 to map 1; set them to 0"
-        ):
-            Model(network, weights)
-
-
-def test_missing_weights():
-    network, weights = small()
-    del weights["C1.bias"]
-    with pytest.raises(ValueError, match=r"C1.bias: wanted an array of shape \(3,\), found none"):
-        Model(network, weights)
-
-
 def test_preprocess_for_another_number_of_channels():
     with pytest.raises(ValueError, match=r"scale: wanted 1 value or one per channel \(2\), found 3"):
         Model(*small(), preprocess=lenet_fast.Preprocess(scale=(1, 2, 3)))

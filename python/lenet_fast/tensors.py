@@ -33,7 +33,8 @@ def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Flo
     given = np.asarray(unmasked(name, values))
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
-    array = np.array(given, np.float32, order="C")
+    with np.errstate(over="ignore"):  # what is no float32 is refused below
+        array = np.array(given, np.float32, order="C")
     if array.shape != shape:
         raise ArgumentError(name, f"shape {shape}", f"{array.shape}")
     if not np.isfinite(array).all():

@@ -47,11 +47,6 @@ def test_import_works_whatever_is_forced():
     assert run("import lenet_fast", LENET_FAST_ISA="made-up").returncode == 0
 
 
-def test_info():
-    assert set(lenet_fast.info()) == {"version", "commit", "compiler", "isa", "available_isas", "threads"}
-    assert lenet_fast.info()["version"] == lenet_fast.__version__
-
-
 ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 

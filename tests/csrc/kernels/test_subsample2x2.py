@@ -40,17 +40,3 @@ def test_activation_follows(isa, random):
     x = random.normal(size=(5, 2, 4, 6)).astype(np.float32)
     found = subsample2x2(x, "average", activation="scaled_tanh")
     assert np.abs(found - reference.activate("scaled_tanh", reference.subsample2x2(x, "average"))).max() < 1e-6
-
-
-def test_bad_arguments():
-    x = np.ones((1, 2, 4, 4))
-    with pytest.raises(ValueError, match="coefficient: wanted one value per map for trainable pooling, found none"):
-        subsample2x2(x, "trainable")
-    with pytest.raises(ValueError, match="wanted only with pooling='trainable', found them with 'max'"):
-        subsample2x2(x, "max", bias=[1, 2])
-    with pytest.raises(ValueError, match="pooling: wanted one of 'trainable', 'average', 'max', found 'min'"):
-        subsample2x2(x, "min")
-    with pytest.raises(ValueError, match=r"S1.coefficient: wanted shape \(2,\), found \(3,\)"):
-        subsample2x2(x, "trainable", coefficient=[1, 2, 3])
-    with pytest.raises(ValueError, match="a 2x2 window wants at least 2x2 values, found maps of 1x4"):
-        subsample2x2(np.ones((1, 2, 1, 4)))

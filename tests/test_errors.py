@@ -1,0 +1,87 @@
+"""errors.py: exceptions carry their parts, through pickle too, and whatever damage raises becomes one of them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+from lenet_fast.errors import DAMAGE, ArgumentError, OpenQuestionError, WeightsError, brief, refuse, whole
+
+ERRORS = [
+    WeightsError("C1", "5x5", "3x3", "train again", "m.onnx"),
+    WeightsError("", "a model", "none"),
+    OpenQuestionError("S2", "one", "two", "say which", "m.npz", "coefficients", ("sum", "mean")),
+    ArgumentError("network", "a name", "'lenet9'", "see networks()"),
+]
+PARTS = ("what", "wanted", "found", "way_out", "file", "keyword", "choices", "argument")
+
+
+def parts(error):
+    return {name: getattr(error, name) for name in PARTS if hasattr(error, name)}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=str)
+@pytest.mark.parametrize("copied", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy])
+def test_every_part_survives_pickle_and_copy(error, copied):
+    """As it must on its way out of another process."""
+    again = copied(error)
+    assert type(again) is type(error)
+    assert parts(again) == parts(error)
+    assert str(again) == str(error)
+
+
+def test_the_sentence_has_the_parts_that_there_are():
+    assert [str(error) for error in ERRORS] == [
+        "m.onnx: C1: wanted 5x5, found 3x3; train again",
+        "wanted a model, found none",
+        "m.npz: S2: wanted one, found two; say which",
+        "network: wanted a name, found 'lenet9'; see networks()",
+    ]
+    assert all(isinstance(error, ValueError) for error in ERRORS)
+
+
+@pytest.mark.parametrize(
+    "error", [ERRORS[1], OpenQuestionError("S2", "one", "two", keyword="k", choices=("a",))], ids=str
+)
+def test_inside_names_the_file_once(error):
+    named = error.inside("a.onnx")
+    assert named.file == "a.onnx"
+    assert error.file == ""
+    assert parts(named) | {"file": ""} == parts(error)
+    assert named.inside("b.zip") is named
+    assert parts(pickle.loads(pickle.dumps(named))) == parts(named)
+
+
+def test_refuse_raises():
+    with pytest.raises(WeightsError, match="^C1: wanted 5x5, found 3x3; do it$") as caught:
+        refuse("C1", "5x5", "3x3", "do it")
+    assert type(caught.value) is WeightsError
+
+
+@pytest.mark.parametrize(
+    "kind", [*DAMAGE, IndexError, ZeroDivisionError, UnicodeWarning], ids=lambda kind: kind.__name__
+)
+def test_damage_becomes_one_error_with_its_cause(kind):
+    with (
+        pytest.raises(WeightsError, match=r"^wanted an ONNX file, found a damaged one \(torn\); again$") as caught,
+        whole("an ONNX file", "again"),
+    ):
+        raise kind("torn")
+    assert isinstance(caught.value.__cause__, kind)
+
+
+def test_a_refusal_passes_and_so_does_what_is_no_damage():
+    for error in (ERRORS[0], OSError("disk"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as caught, whole("a file"):
+            raise error
+        assert caught.value is error
+    with pytest.raises(WeightsError, match=r"a damaged one \(disk\)"), whole("a file", "", OSError):
+        raise OSError("disk")
+
+
+def test_brief_is_one_short_line():
+    assert brief(ValueError("\n first\nsecond")) == "first"
+    assert brief(KeyError()) == "KeyError"
+    assert brief(ValueError("x" * 160)) == "x" * 160
+    assert brief(ValueError("x" * 161)) == "x" * 157 + "..."
