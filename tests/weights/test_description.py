@@ -32,3 +32,15 @@ def test_everything_of_a_model_travels(tmp_path, name):
         assert again.classes_.tolist() == ["cat", "dog", "« ant »"]
         assert again.calibration == calibration
         assert all((again.weights[n] == a).all() for n, a in model.weights.items())
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".npz"])
+@pytest.mark.parametrize("slope", [0.1, np.float32(0.1), 0])
+def test_files_keep_a_slope_to_the_bit(tmp_path, random, ending, slope):
+    layers = (Conv5x5(2, "leaky_relu", slope=slope), Subsample2x2("max", "leaky_relu", 0.3), Dense(3))
+    network = Network((1, 8, 8), layers, "scores")
+    model = Model(network, reference.random_weights(network, random))
+    model.save(tmp_path / f"m{ending}")
+    again, images = lenet_fast.load(tmp_path / f"m{ending}"), random.random((20, 1, 8, 8)).astype(np.float32)
+    assert again.network == network
+    assert again.scores(images).tobytes() == model.scores(images).tobytes()

@@ -153,7 +153,7 @@ def _rebuilt(arguments: Any, storage: Storages, order: dtypes.Order) -> NDArray[
 
 #: Layers of torch.nn as a network of ours would have them; what is not here says nothing.
 _ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
-_OTHER_ACTIVATIONS = ("LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "ReLU6", "Softplus", "Hardswish")
+_OTHER_ACTIVATIONS = ("ELU", "SELU", "GELU", "SiLU", "ReLU6", "Softplus", "Hardswish")
 _POOLINGS = {"MaxPool2d": "max", "AvgPool2d": "average"}
 _WANTED: dict[str, tuple[tuple[str, tuple[Any, ...]], ...]] = {
     "Conv2d": (("stride", (1, (1, 1))), ("dilation", (1, (1, 1))), ("groups", (1,))),
@@ -184,6 +184,9 @@ def _note(found: Modules, kind: str, state: dict[Any, Any]) -> None:
     if kind == "Conv2d":
         padding = state.get("padding")
         found.paddings += (padding[0],) if isinstance(padding, tuple) and len(set(padding)) == 1 else ()
+    elif kind in ("LeakyReLU", "PReLU"):
+        way_out = "pass the live module to lenet_fast.from_torch, or export it to ONNX"
+        refuse(kind, "activations without a slope in a pickled module", kind, way_out)
     elif kind in _OTHER_ACTIVATIONS:
         refuse(kind, ACTIVATIONS, kind, "it is not supported")
     found.activations |= {_ACTIVATIONS[kind]} if kind in _ACTIVATIONS else set()
