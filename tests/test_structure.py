@@ -294,3 +294,46 @@ def test_a_missing_package_is_named_with_its_line(tmp_path):
     assert (
         "ImportError: reading Keras and HDF5 files needs h5py, which is not installed: pip install h5py" in done.stderr
     )
+
+
+#: Sources that promise nothing of their own: they name, declare or gather what others compute.
+WITHOUT_TESTS = {
+    "csrc/bindings/bindings.hpp", "csrc/bindings/module.cpp", "csrc/error.hpp", "csrc/weights.hpp",
+    "csrc/kernels/kernels.cpp", "csrc/kernels/table.hpp", "csrc/kernels/simd/avx2.hpp", "csrc/kernels/simd/avx512.hpp",
+    "csrc/kernels/simd/neon.hpp", "csrc/kernels/simd/scalar.hpp",
+}  # fmt: skip
+
+
+def holds_code(path):
+    """Whether a file has more than a docstring."""
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
+
+
+def sources():
+    """Every source, and the tests that may be its own."""
+    tests = ROOT / "tests"
+    for path in sorted(PACKAGE.rglob("*.py")):
+        folder = tests / path.parent.relative_to(PACKAGE)
+        if path.name != "__init__.py":
+            yield path, [folder / f"test_{path.stem}.py"]
+        elif holds_code(path):
+            name = f"test_{path.parent.name}.py"
+            yield path, [tests / name] if path.parent == PACKAGE else [folder / name, folder.parent / name]
+    for path in sorted(CSRC.rglob("*.[ch]pp")):
+        folder = tests / path.parent.relative_to(ROOT)
+        yield path, [folder / f"test_{path.stem.removesuffix('-inl')}.py"]
+    for path in sorted((ROOT / "training").glob("*.py")):
+        yield path, [tests / "training" / f"test_{path.stem}.py"]
+
+
+SOURCES = {str(path.relative_to(ROOT)): tests for path, tests in sources()}
+
+
+@pytest.mark.parametrize("source", sorted(set(SOURCES) - WITHOUT_TESTS))
+def test_every_source_has_a_test_of_its_folder_and_stem(source):
+    """So that whoever changes a file knows where its promises are kept."""
+    assert [test for test in SOURCES[source] if test.exists()], f"{source}: no {SOURCES[source][0].relative_to(ROOT)}"
+
+
+def test_what_needs_no_test_is_there():
+    assert set(SOURCES) >= WITHOUT_TESTS
