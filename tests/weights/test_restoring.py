@@ -10,7 +10,8 @@ import lenet_fast
 import numpy as np
 import pytest
 import reference
-from lenet_fast import Conv5x5, Dense, Model, Network, Subsample2x2, WeightsError
+from lenet_fast import Conv5x5, Dense, Model, Network, Preprocess, Subsample2x2, WeightsError
+from lenet_fast.weights import description, restoring
 
 NETWORK = Network((1, 8, 8), (Conv5x5(2, "tanh"), Subsample2x2("max"), Dense(3)), "scores")
 
@@ -167,3 +168,38 @@ def test_scores_that_are_no_numbers_are_no_check(path):
     rewritten(path, lambda arrays: arrays.update({"check.scores": np.full((4, 3), np.nan, np.float32)}))
     with pytest.raises(WeightsError, match="wanted the scores that were saved for its check images"):
         lenet_fast.load(path)
+
+
+# --- a graph that carries the same text ---
+
+
+def metadata(**changes):
+    model = Model(NETWORK, reference.random_weights(NETWORK, np.random.default_rng(0)), classes=("a", "b", "c"))
+    text = description.tensors_of(model)[1][description.KEY]
+    return {description.KEY: json.dumps({**json.loads(text), **changes})}
+
+
+def test_a_graph_takes_what_stands_beside_its_network():
+    assert restoring.parts_beside_network({}) == restoring.parts_beside_network({"other": "text"}) == {}
+    found = restoring.parts_beside_network(metadata(card={"data": 3}, calibration={"temperature": 2.0}))
+    assert found["classes"] == ["a", "b", "c"] and found["preprocess"] == Preprocess()
+    assert found["card"] == {"data": "3"} and found["calibration"] == lenet_fast.Calibration(temperature=2.0)
+    assert "network" not in found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"preprocess": 3},
+        {"preprocess": {"gamma": 2}},
+        {"card": []},
+        {"calibration": {"gamma": 2}},
+        {"calibration": [1]},
+    ],
+)
+def test_damage_beside_a_network_is_one_sentence(changes):
+    with pytest.raises(WeightsError, match="wanted the metadata that lenet_fast wrote, found it damaged"):
+        restoring.parts_beside_network(metadata(**changes))
+    for text in ("", "[]", "{", "[" * 100_000):
+        with pytest.raises(WeightsError, match="found it damaged"):
+            restoring.parts_beside_network({description.KEY: text})

@@ -26,3 +26,25 @@ def test_a_label_ends_the_graph(kind):
         lambda: row.trace.affine(row.flow, 2.0, 0.0, "more"),
         f"more: wanted labels as the end of the graph, found a layer behind {kind}",
     )
+
+
+def test_axes_of_classes_may_be_counted_without_the_batch():
+    for axis in (0, 1, -1):
+        row = Row().conv().dense(6)
+        assert row.trace.apply("softmax", row.flow, where="s", axis=axis, has_batch=False).shape == (1, 6)
+    row = Row((1, 1, 5, 5)).conv(6)
+    assert row.trace.apply("softmax", row.flow, where="s", axis=0, has_batch=False).shape == (1, 6, 1, 1)
+
+
+@pytest.mark.parametrize("op", ["best", "label"])
+def test_only_the_first_label_is_a_label(op):
+    row = Row().conv().dense(6)
+    several = {"best": ([2], {}), "label": (None, {"best": False})}[op]
+    refused(
+        lambda: row.trace.apply(op, row.flow, several[0], where="top", kind="argmax", **several[1]),
+        "top: ",
+        "several labels",
+    )
+    row = Row().conv().dense(6)
+    row.trace.apply(op, row.flow, [1] if op == "best" else None, where="top", kind="argmin")
+    assert row.trace.decision == "argmin"

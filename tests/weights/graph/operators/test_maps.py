@@ -308,3 +308,26 @@ def test_a_mean_of_one_value_is_that_value():
         refused(lambda axes=axes: row.trace.mean(row.flow, axes, True, "mean"), "mean: ", "adaptive pooling")
     wide = Row((1, 1, 5, 6)).conv()
     refused(lambda: wide.trace.mean(wide.flow, (2, 3), True, "mean"), "mean over 1x2 values")
+
+
+def test_adaptive_pooling_is_pooling_where_it_halves_and_nothing_where_it_keeps():
+    row = Row((1, 1, 12, 12)).conv()
+    assert row.trace.apply("adaptive_pool", row.flow, where="p", kind="max", size=(8, 8)) is row.flow
+    for size in ((1, 1), (3, 3), (4, 8), (8, 4)):
+        refused(
+            lambda s=size: row.trace.apply("adaptive_pool", row.flow, where="p", kind="max", size=s), "p: ", "adaptive"
+        )
+    row.flow = row.trace.apply("adaptive_pool", row.flow, where="p", kind="max", size=(4, 4))
+    row.values = reference.subsample2x2(row.values, "max")
+    row.dense().agrees()
+
+
+def test_images_are_not_resized():
+    row = Row((1, 8, 6, 3))
+    assert row.trace.apply("resize", row.flow, where="r", size=(8, 6)) is row.flow
+    for size in ((6, 8), (16, 12), (None, None)):
+        refused(
+            lambda s=size: row.trace.apply("resize", row.flow, where="r", size=s), "r: wanted images of the right size"
+        )
+    row = Row((1, 3, 8, 6))
+    assert row.trace.apply("resize", row.flow, where="r", size=(8, 6), channels_last=False) is row.flow
