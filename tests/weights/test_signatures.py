@@ -154,3 +154,10 @@ def test_numpys_own_archives_are_told():
     np.savez_compressed(stream, w=np.ones(2), b=np.ones(3))
     assert signs.starts_with(signs.ZIP)(stream.getvalue())
     assert signs.holds_numpy(zipfile.ZipFile(stream).namelist())
+
+
+@pytest.mark.parametrize("version", [0, 64, 128, 255])
+def test_a_protobuf_that_begins_with_no_version_of_onnx_is_none(version):
+    """Caffe's and TensorFlow's begin alike."""
+    whole = BEGINNINGS["onnx of PyTorch"][1]
+    assert signs.is_onnx(whole) and not signs.is_onnx(whole[:1] + bytes([version]) + whole[2:])

@@ -12,12 +12,22 @@ ENTRIES = [
     Entry("B", "b", ("x",), "b"),
     Entry("C", "c", ("a", "w"), "c", others=("c2",)),
     Entry("D", "d", ("b",), "d"),
+    Entry("E", "e", ("a", "d"), "e"),
 ]
 
 
 @pytest.mark.parametrize(
     ("outputs", "live"),
-    [(["c"], "ac"), (["c2"], "ac"), (["d"], "bd"), (["a", "d"], "abd"), (["x"], ""), ([], ""), (None, "abcd")],
+    [
+        (["c"], "ac"),
+        (["c2"], "ac"),
+        (["d"], "bd"),
+        (["a", "d"], "abd"),
+        (["e"], "abde"),
+        (["x"], ""),
+        ([], ""),
+        (None, "abcde"),
+    ],
 )
 def test_live_is_what_an_output_depends_on(outputs, live):
     """In the graph's order; everything where no output is named."""
