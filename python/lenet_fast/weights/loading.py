@@ -39,7 +39,7 @@ def load(
     Parameters
     ----------
     path
-        A file: safetensors, .npz, .npy dictionary, PyTorch, Keras, ONNX, TFLite and others; the README lists them.
+        A file: safetensors, .npz, .npy dictionary, PyTorch, Keras, ONNX, TFLite and others; docs/formats.md lists them.
     network
         A name of `lenet_fast.networks()`, whose channels, classes, image size and padding follow the weights, or a
         `Network`. Not wanted where the file has a graph.
