@@ -17,7 +17,8 @@ const std::vector<const kernels::Table*>& available();
 const kernels::Table& chosen();
 
 // Processors that this process may keep busy: its affinity, capped by the quota of its control groups, at least 1.
-// `system` is where /proc and /sys are looked for: a folder with files of their names, for tests, or "" for the machine.
+// `system` is where /proc and /sys are looked for: a folder with files of their names, for tests, or "" for the
+// machine.
 int usable_processors(const std::string& system = "");
 
 std::string compiler();

@@ -25,8 +25,7 @@ Layer layer_from(const py::tuple& layer) {
   if (kind == "Conv5x5")
     return Conv5x5{field<int>(layer, 1), activation_in(layer, 2), field<int>(layer, 3),
                    field<std::vector<std::vector<int>>>(layer, 4)};
-  if (kind == "Subsample2x2")
-    return Subsample2x2{pooling_named(field<std::string>(layer, 1)), activation_in(layer, 2)};
+  if (kind == "Subsample2x2") return Subsample2x2{pooling_named(field<std::string>(layer, 1)), activation_in(layer, 2)};
   if (kind == "Dense") return Dense{field<int>(layer, 1), activation_in(layer, 2)};
   if (kind == "RBF") return RBF{field<int>(layer, 1)};
   throw Error("layer: wanted Conv5x5, Subsample2x2, Dense or RBF, found '" + kind + "'");

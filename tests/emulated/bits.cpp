@@ -32,7 +32,7 @@ Network classic() {
                                             {0, 4, 5},    {0, 1, 5},    {0, 1, 2, 3}, {1, 2, 3, 4},
                                             {2, 3, 4, 5}, {0, 3, 4, 5}, {0, 1, 4, 5}, {0, 1, 2, 5},
                                             {0, 1, 3, 4}, {1, 2, 4, 5}, {0, 2, 3, 5}, {0, 1, 2, 3, 4, 5}};
-  constexpr Activation kSquash = Activation::scaled_tanh;
+  constexpr Activation kSquash{Activation::scaled_tanh, 0};
   return {{1, 32, 32},
           {Conv5x5{6, kSquash, 0, {}}, Subsample2x2{Pooling::trainable, kSquash}, Conv5x5{16, kSquash, 0, table},
            Subsample2x2{Pooling::trainable, kSquash}, Conv5x5{120, kSquash, 0, {}}, Dense{84, kSquash}, RBF{10}},
@@ -40,11 +40,11 @@ Network classic() {
 }
 
 Network modern(Activation activation, Pooling pooling, int padding) {
-  return {
-      {3, 28, 30},
-      {Conv5x5{7, activation, padding, {}}, Subsample2x2{pooling, Activation::identity}, Conv5x5{9, activation, 0, {}},
-       Subsample2x2{pooling, Activation::identity}, Dense{21, activation}, Dense{10, Activation::identity}},
-      Head::softmax};
+  constexpr Activation kNone{Activation::identity, 0};
+  return {{3, 28, 30},
+          {Conv5x5{7, activation, padding, {}}, Subsample2x2{pooling, kNone}, Conv5x5{9, activation, 0, {}},
+           Subsample2x2{pooling, kNone}, Dense{21, activation}, Dense{10, kNone}},
+          Head::softmax};
 }
 
 // Scores and probabilities of images taken `batch` at a time.
@@ -104,9 +104,10 @@ std::uint64_t digest(const Network& network, const kernels::Table& table, std::p
 }  // namespace
 
 int main() {
-  const Network networks[] = {classic(), modern(Activation::tanh, Pooling::average, 0),
-                              modern(Activation::relu, Pooling::max, 2),
-                              modern(Activation::sigmoid, Pooling::trainable, 1)};
+  const Network networks[] = {classic(), modern({Activation::tanh, 0}, Pooling::average, 0),
+                              modern({Activation::relu, 0}, Pooling::max, 2),
+                              modern({Activation::leaky_relu, 0.1f}, Pooling::average, 2),
+                              modern({Activation::sigmoid, 0}, Pooling::trainable, 1)};
   for (const kernels::Table* table : cpu::available())
     for (const std::ptrdiff_t batch : {1, 3, 37}) {
       std::printf("%-8s batch %2d ", table->name, static_cast<int>(batch));
