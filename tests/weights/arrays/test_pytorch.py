@@ -229,7 +229,7 @@ def module(kind, **state):
         (("MaxPool2d", {"stride": 1}), "MaxPool2d: wanted stride 2"),
         (("AvgPool2d", {"padding": 1}), "AvgPool2d: wanted padding 0"),
         (("ReLU6", {}), "ReLU6: wanted tanh"),
-        (("PReLU", {}), "PReLU: wanted tanh"),
+        (("PReLU", {}), "PReLU: wanted activations without a slope"),
         (("ELU", {}), "ELU: wanted tanh"),
         (("GELU", {}), "GELU: wanted tanh"),
     ],

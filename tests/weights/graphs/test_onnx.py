@@ -332,7 +332,7 @@ REFUSED = {
     "LSTM": ([CONV, ("LSTM", [], {})], "found LSTM"),
     "1-d padding": ([("Conv", [KERNEL], {"pads": [2, 2]})], "two dimensions"),
     "a sum of maps with themselves": ([CONV, ("Add", [], {})], "joins two branches"),
-    "a sum of two constants": ([CONV, ("Sum", [PER_MAP, PER_MAP], {})], "joins two branches"),
+    "a sum of two constants": ([CONV, ("Sum", [PER_MAP, PER_MAP], {})], "wanted one constant beside the values"),
     "quantised weights on the way": ([CONV, ("QuantizeLinear", [np.float32(1), np.uint8(0)], {})], "a quantised model"),
     "constants that are computed": (
         [CONV, FLATTEN, ("Gemm", [normal(4, 48)], {"transB": 1}), ("Split", [], {})], "found Split"
