@@ -103,11 +103,7 @@ class Calibration:
         rules_line = f"temperature {self.temperature:.4g}; rejected: {when}"
         if not self.images:
             return rules_line
-        return (
-            f"{rules_line}\n"
-            f"{self.images:,} images: {share(self.rejected, self.images)} rejected, "
-            f"{share(self.errors, accepted)} of the others wrong"
-        )
+        return f"{rules_line}\n{self.images:,} images: {share(self.rejected, self.images)} rejected, {share(self.errors, accepted)} of the others wrong"
 
 
 def fitted(
@@ -126,8 +122,7 @@ def fitted(
     candidates = other.accepts(scores, head)
     if not candidates.any():
         raise ValueError(
-            "images: wanted some that the threshold on the other measure leaves, found none; "
-            "model.replace(calibration=None) has no threshold"
+            "images: wanted some that the threshold on the other measure leaves, found none; model.replace(calibration=None) has no threshold"
         )
     points = curve(confidence(scores, head, measure)[candidates], right[candidates])
     if target_rejection is None:
@@ -136,8 +131,7 @@ def fitted(
         gone = 1 - candidates.mean()
         if gone > target_rejection:
             raise ValueError(
-                f"target_rejection: wanted at least the {gone:.4g} that the threshold on the other measure rejects, "
-                f"found {target_rejection:g}; model.replace(calibration=None) has none"
+                f"target_rejection: wanted at least the {gone:.4g} that the threshold on the other measure rejects, found {target_rejection:g}; model.replace(calibration=None) has none"
             )
         kept = (1 - target_rejection) * len(scores) / candidates.sum()
         chosen = int(np.flatnonzero(points.rejected <= max(1 - kept, 0) + 1e-12)[-1])
@@ -162,8 +156,7 @@ def _fewest_rejected(points: Curve, target_error: float) -> int:
     if not (points.error <= target_error).any():
         best = points.error.min(initial=1)
         raise ValueError(
-            f"target_error: wanted at most {target_error:g} of the images that are not rejected to be wrong, "
-            f"found {best:.4g} at best"
+            f"target_error: wanted at most {target_error:g} of the images that are not rejected to be wrong, found {best:.4g} at best"
         )
     return int(np.flatnonzero(points.error <= target_error)[0])
 

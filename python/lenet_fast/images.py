@@ -158,9 +158,7 @@ def as_batch(
     preprocess = preprocess or Preprocess()
     if batch.dtype == np.uint8 and preprocess.white is None:
         raise TypeError(
-            "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer "
-            "scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a "
-            "lenet_fast.Preprocess, or scale the pixels yourself"
+            "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a lenet_fast.Preprocess, or scale the pixels yourself"
         )
     if batch.size and batch.dtype == np.float32:
         _check_range(batch, preprocess.white or 0.0, check_finite)
@@ -193,8 +191,7 @@ def as_array(images: Any, channels: int) -> NDArray[Any]:
         return np.asarray(arrays if several else arrays[0])
     except Exception as error:
         raise TypeError(
-            f"images: wanted something NumPy can read as an array, found {type(images).__name__} ({error}); "
-            "a tensor that needs gradients or lies on another device wants .detach().cpu() first"
+            f"images: wanted something NumPy can read as an array, found {type(images).__name__} ({error}); a tensor that needs gradients or lies on another device wants .detach().cpu() first"
         ) from error
 
 
@@ -305,14 +302,12 @@ def _check_range(batch: Pixels, white: float, check_finite: bool) -> None:
         if check_finite:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(batch))[0])
             raise ValueError(
-                f"images: wanted finite pixels, found {batch[place]} in image {place[0]} at (channel, row, column) "
-                f"{place[1:]}; pass check_finite=False to allow it"
+                f"images: wanted finite pixels, found {batch[place]} in image {place[0]} at (channel, row, column) {place[1:]}; pass check_finite=False to allow it"
             )
         return
     if not usual:
         _warn(
-            f"images: float pixels are counted from 0 to {white:g}, found {smallest:g} to {largest:g}; "
-            f"{_likely(smallest, largest, white)}"
+            f"images: float pixels are counted from 0 to {white:g}, found {smallest:g} to {largest:g}; {_likely(smallest, largest, white)}"
         )
 
 

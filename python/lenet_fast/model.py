@@ -148,8 +148,7 @@ class Model:
             raise TypeError(f"reject: wanted True or False, found {reject!r}")
         if reject and not (self._calibration and self._calibration.rejects):
             raise ValueError(
-                "reject: wanted a model with a threshold, found one without; "
-                "model.calibrate(images, labels) returns one with it"
+                "reject: wanted a model with a threshold, found one without; model.calibrate(images, labels) returns one with it"
             )
         if self._direct and (direct := self._direct.predict(images, out, bool(reject))) is not None:
             return direct  # arrays of the usual shapes, without a detour
@@ -271,8 +270,7 @@ class Model:
         )
         if len(scores) < 100:
             warnings.warn(
-                f"calibrate: wanted some hundred images, found {len(scores)}: thresholds from so few say little of "
-                "others; see the intervals in calibration",
+                f"calibrate: wanted some hundred images, found {len(scores)}: thresholds from so few say little of others; see the intervals in calibration",
                 stacklevel=2,
             )
         return self.replace(calibration=fitted)

@@ -21,16 +21,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "bench",
         help="measure speed, alone or beside other runtimes",
-        description="Measure images per second, the share of this machine's multiply-add peak and, with --vs, the "
-        "ratio to the best of other runtimes: same weights, same threads, answers compared first, rounds interleaved, "
-        "each runtime at its best setting. Start with: lenet-fast bench --batches 1,256 --threads 1",
+        description="Measure images per second, the share of this machine's multiply-add peak and, with --vs, the ratio to the best of other runtimes: same weights, same threads, answers compared first, rounds interleaved, each runtime at its best setting. Start with: lenet-fast bench --batches 1,256 --threads 1",
     )
     parser.add_argument(
         "model",
         nargs="*",
         default=list(REFERENCES),
-        help=f"one of {', '.join(REFERENCES)} (default: all of these), a model file, or a bundled model: "
-        f"{', '.join(pretrained())}",
+        help=f"one of {', '.join(REFERENCES)} (default: all of these), a model file, or a bundled model: {', '.join(pretrained())}",
     )
     parser.add_argument(
         "--vs",

@@ -12,9 +12,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "convert",
         help="write a model of any trainer as safetensors, .npz or ONNX",
-        description="Read a model of any trainer and write it by the ending of OUT: .safetensors, .npz or .onnx. "
-        "The result "
-        "says everything, so that lenet_fast.load needs nothing but its name.",
+        description="Read a model of any trainer and write it by the ending of OUT: .safetensors, .npz or .onnx. The result says everything, so that lenet_fast.load needs nothing but its name.",
     )
     parser.add_argument("file", metavar="IN", help="a model file, or the name of a bundled model")
     parser.add_argument("out", metavar="OUT", help="where to write")

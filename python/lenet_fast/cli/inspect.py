@@ -13,8 +13,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "inspect",
         help="show the layers of a model, its preprocessing, and where each tensor came from",
-        description="Show the layers of a model with parameter and connection counts, what it does to pixels, the "
-        "source name of every tensor, its calibration and its card.",
+        description="Show the layers of a model with parameter and connection counts, what it does to pixels, the source name of every tensor, its calibration and its card.",
     )
     parser.add_argument(
         "file",

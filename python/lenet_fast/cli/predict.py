@@ -26,8 +26,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "predict",
         help="label images",
-        description="Print label and confidence of every image. A picture is taken as a scan of one digit, "
-        "dark on light or light on dark: cut out, scaled and centred, unless it is 28x28 or 32x32 and light on dark.",
+        description="Print label and confidence of every image. A picture is taken as a scan of one digit, dark on light or light on dark: cut out, scaled and centred, unless it is 28x28 or 32x32 and light on dark.",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="pictures (PNG, JPEG), NumPy arrays (.npy) or IDX files, also gzipped"
@@ -67,8 +66,7 @@ def run(options: argparse.Namespace) -> None:
         return
     if options.reject and not (model.calibration and model.calibration.rejects):
         raise ValueError(
-            f"--reject: wanted a model with a threshold, found {options.model} without; give it one in Python: "
-            "model.calibrate(images, labels).save(file)"
+            f"--reject: wanted a model with a threshold, found {options.model} without; give it one in Python: model.calibrate(images, labels).save(file)"
         )
     wanted = _read_labels(options.labels, len(model.classes_)) if options.labels else None
     labels = []

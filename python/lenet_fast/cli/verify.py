@@ -22,9 +22,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "verify",
         help="find the network, layout and scaling that give a trainer's outputs",
-        description="Try every network, order of axes and scaling that fits the file, and name the one that "
-        "reproduces the "
-        "trainer's outputs or labels for some images. What the options say is not varied.",
+        description="Try every network, order of axes and scaling that fits the file, and name the one that reproduces the trainer's outputs or labels for some images. What the options say is not varied.",
     )
     parser.add_argument("file", metavar="FILE", help="a model file")
     parser.add_argument("--images", metavar="X", required=True, help="images, .npy or IDX")

@@ -297,7 +297,6 @@ def test_the_label_of_distances_is_the_nearest_code(label, behind):
     assert recognise(trace).network.head == "rbf"
 
 
-@pytest.mark.xfail(strict=True, reason="the label is ours, whichever the graph asks for")
 @pytest.mark.parametrize(
     ("label", "row"),
     [

@@ -60,15 +60,21 @@ def recognise(trace: Trace) -> Recognised:
         where = steps[0].where if steps else "graph"
         refuse(where, "at least one 5x5 convolution", "none", "it is not of the LeNet family: use a general runtime")
     last = layers[-1]
-    if isinstance(last.operation, Distances) and np.all(waiting.scale == -1) and not waiting.shift.any():
-        waiting = _ONE  # negated distances: the largest wins
-    if waiting is not _ONE:
+    is_negated = isinstance(last.operation, Distances) and bool(np.all(waiting.scale == -1)) and not waiting.shift.any()
+    if waiting is not _ONE and not is_negated:
         refuse(last.where, "an activation as the last operation", "a factor or shift behind it", "leave it out")
     if isinstance(last.operation, Distances):
         head = "rbf"
-    elif head == "scores" and trace.decision == "argmin":
-        refuse(last.where, "RBF distances before an argmin", "scores", "use argmax")
+    _check_decision(trace, last, smallest_wins=head == "rbf" and not is_negated)
     return _assembled(trace, layers, pixels, head)
+
+
+def _check_decision(trace: Trace, last: _Layer, *, smallest_wins: bool) -> None:
+    """A graph that ends in labels must take those that ours takes: of distances the smallest, of others the largest."""
+    if smallest_wins and trace.decision == "argmax":
+        refuse(last.where, "an argmin of RBF distances", "an argmax", "use argmin, or negate the distances")
+    if not smallest_wins and trace.decision == "argmin":
+        refuse(last.where, "RBF distances before an argmin", "scores", "use argmax")
 
 
 def _leading(steps: Sequence[Step]) -> tuple[Affine, list[Step]]:
