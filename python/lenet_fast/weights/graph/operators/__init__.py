@@ -6,15 +6,15 @@ values, which become operations of a `Trace`, and to constants, which NumPy comp
 
 from __future__ import annotations
 
-from . import elementwise, ends, full, maps, moves
+from . import conv_pool, dense_rbf, elementwise, heads, shapes
 from .call import Call, Operator
 
 __all__ = ["OPERATORS", "Call", "Operator"]
 
 OPERATORS: dict[str, Operator] = {
-    **maps.OPERATORS,
-    **full.OPERATORS,
+    **conv_pool.OPERATORS,
+    **dense_rbf.OPERATORS,
     **elementwise.OPERATORS,
-    **moves.OPERATORS,
-    **ends.OPERATORS,
+    **shapes.OPERATORS,
+    **heads.OPERATORS,
 }

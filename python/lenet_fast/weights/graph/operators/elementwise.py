@@ -16,7 +16,7 @@ from ..flow import Flow, Index
 from ..node import as_floats
 from ..trace import Trace, per_map
 from .call import Call, Operator
-from .full import difference, grows, squared
+from .dense_rbf import difference, grows, squared
 
 _LARGEST_CEILING = 1e30  # from here on a limit is none
 
@@ -42,7 +42,8 @@ def scaled(
     fill = _one(flow, scale * flow.fill + shift, where) if (flow.index < 0).any() else 0.0
     if all(np.all(v == d) for v, d in zip(per_value, (1.0, 0.0), strict=True)):
         return flow
-    result = trace.emit(Affine(*per_value), where, tensors)
+    is_number = max(scale.size, shift.size) == 1  # which is no tensor that anybody looks for
+    result = trace.emit(Affine(*per_value), where, () if is_number else tensors)
     return Flow(flow.index, result.stage, fill)
 
 

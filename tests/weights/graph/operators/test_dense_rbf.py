@@ -1,4 +1,4 @@
-"""weights/graph/operators/full.py: every weight finds its value; squared differences that are summed are RBF units."""
+"""weights/graph/operators/dense_rbf.py: every weight finds its value; squared differences that are summed are RBF units."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from ..flow import Flow, Index
 from ..node import as_floats
 from ..trace import Trace
 from .call import Call, Operator
+from .dense_rbf import connected
 from .elementwise import scaled
-from .full import connected
 
 Pads = Sequence[int] | str
 

@@ -1,4 +1,4 @@
-"""weights/graph/operators/moves.py: what moves values moves those of constants and of images alike."""
+"""weights/graph/operators/shapes.py: what moves values moves those of constants and of images alike."""
 
 from __future__ import annotations
 

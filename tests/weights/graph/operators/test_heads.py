@@ -1,4 +1,4 @@
-"""weights/graph/operators/ends.py: probabilities are over all classes, and nothing follows a label."""
+"""weights/graph/operators/heads.py: probabilities are over all classes, and nothing follows a label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""weights/graph/operators/maps.py: convolutions and pooling of the family, however they are written; no others."""
+"""weights/graph/operators/conv_pool.py: convolutions and pooling of the family, however they are written; no others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import reference
 from canonical import NONE, Row, close, first_to_last, last_to_first, normal, outputs, refused
 from lenet_fast.operations import Conv, Dense
-from lenet_fast.weights.graph.operators.maps import padding
+from lenet_fast.weights.graph.operators.conv_pool import padding
 
 # --- convolution ---
 
