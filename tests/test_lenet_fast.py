@@ -49,19 +49,10 @@ def test_no_module_hides_the_function_of_its_name():
 MODULES = [
     "lenet_fast",
     "lenet_fast._core",
-    "lenet_fast.calibration",
-    "lenet_fast.codes",
-    "lenet_fast.digits",
     "lenet_fast.errors",
-    "lenet_fast.images",
-    "lenet_fast.kernels",
-    "lenet_fast.machine",
-    "lenet_fast.model",
     "lenet_fast.network",
     "lenet_fast.networks",
-    "lenet_fast.plan",
     "lenet_fast.pretrained",
-    "lenet_fast.tensors",
 ]
 
 

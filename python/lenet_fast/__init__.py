@@ -13,20 +13,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import kernels
 from ._core import __version__
-from .calibration import Calibration, expected_calibration_error
-from .codes import rbf_codes
-from .digits import prepare_digits, sample_digits
 from .errors import WeightsError
-from .images import Images, Preprocess
-from .machine import info, set_num_threads
-from .model import Model
 from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
 from .networks import networks
 from .pretrained import pretrained
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from . import kernels
+    from .calibration import Calibration, expected_calibration_error
+    from .codes import rbf_codes
+    from .digits import prepare_digits, sample_digits
+    from .images import Images, Preprocess
+    from .machine import info, set_num_threads
+    from .model import Model
     from .rejection import plot_rejection, rejection_curve
     from .weights.live import from_keras, from_onnx, from_state_dict, from_torch
     from .weights.loading import load
@@ -61,15 +64,25 @@ __all__ = [
     "set_num_threads",
 ]
 
-#: Where the names lie that are imported when they are first used: `import lenet_fast` loads no reader of files.
+#: Where the names lie that are imported when they are first used: an import costs little more than NumPy's.
 _LATER = {
+    "Calibration": "calibration",
+    "Model": "model",
+    "Preprocess": "images",
+    "expected_calibration_error": "calibration",
     "from_keras": "weights.live",
     "from_onnx": "weights.live",
     "from_state_dict": "weights.live",
     "from_torch": "weights.live",
+    "info": "machine",
+    "kernels": "",
     "load": "weights.loading",
     "plot_rejection": "rejection",
+    "prepare_digits": "digits",
+    "rbf_codes": "codes",
     "rejection_curve": "rejection",
+    "sample_digits": "digits",
+    "set_num_threads": "machine",
 }
 
 if not TYPE_CHECKING:  # to a type checker a module with `__getattr__` has every name
@@ -77,6 +90,8 @@ if not TYPE_CHECKING:  # to a type checker a module with `__getattr__` has every
     def __getattr__(name: str) -> Any:
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if not _LATER[name]:
+            return import_module(f"{__name__}.{name}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
         return value
 

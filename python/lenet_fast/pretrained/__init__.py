@@ -6,10 +6,12 @@ What reads files is imported when a model is asked for: the package's own import
 from __future__ import annotations
 
 from functools import cache
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from ..errors import WeightsError
-from ..model import Model
+
+if TYPE_CHECKING:
+    from ..model import Model
 
 _FOLDER = __path__[0]
 
