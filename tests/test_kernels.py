@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from lenet_fast import Conv5x5, Model, Network
+from lenet_fast import Conv5x5, Model, Network, kernels
 from lenet_fast.kernels import conv5x5, dense, leaky_relu, rbf_distances, relu, sigmoid, squash, subsample2x2, tanh
 
 ONE_AXIS = {
@@ -15,6 +15,11 @@ ONE_AXIS = {
     "relu": relu,
     "leaky_relu": lambda x: leaky_relu(x, 0.1),
 }
+
+
+def test_only_what_is_public_is_shown():
+    assert dir(kernels) == sorted(kernels.__all__)
+    assert all(getattr(kernels, name).__module__ == kernels.__name__ for name in kernels.__all__)
 
 
 def test_a_kernel_has_the_bits_of_a_model(isa, random):

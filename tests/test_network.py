@@ -141,7 +141,7 @@ LAYERS = {
 @pytest.mark.parametrize(
     ("activation", "slope", "error", "sentence"),
     [
-        ("leaky_relu", None, ValueError, "slope: wanted a number from 0 to 1 with 'leaky_relu', found none (PyTorch takes 0.01, Keras 0.3)"),
+        ("leaky_relu", None, ValueError, "slope: wanted a number from 0 to 1 with 'leaky_relu', found none; give slope= to the layer of a lenet_fast.Network or to the kernel (PyTorch takes 0.01, Keras 0.3)"),
         ("relu", 0.1, ValueError, "slope: wanted with 'leaky_relu' only, found 0.1 with 'relu'; leave it out"),
         ("tanh", 0, ValueError, "slope: wanted with 'leaky_relu' only, found 0 with 'tanh'; leave it out"),
         ("leaky_relu", -0.1, ValueError, "slope: wanted a number from 0 to 1, found -0.1"),

@@ -20,6 +20,16 @@ from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2, sloped
 Floats = NDArray[np.float32]
 
 
+__all__ = [
+    "conv5x5", "dense", "leaky_relu", "rbf_distances", "relu", "sigmoid", "squash", "subsample2x2", "tanh",
+]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    """What is public."""
+    return __all__
+
+
 def conv5x5(
     maps: ArrayLike,
     weight: ArrayLike,

@@ -225,7 +225,8 @@ def sloped(activation: str, slope: float | None) -> tuple[str, float]:
     is_leaky = _word("activation", activation) == "leaky_relu"
     if is_leaky and slope is None:
         raise ValueError(
-            "slope: wanted a number from 0 to 1 with 'leaky_relu', found none (PyTorch takes 0.01, Keras 0.3)"
+            "slope: wanted a number from 0 to 1 with 'leaky_relu', found none; "
+            "give slope= to the layer of a lenet_fast.Network or to the kernel (PyTorch takes 0.01, Keras 0.3)"
         )
     if slope is not None and not is_leaky:
         raise ValueError(f"slope: wanted with 'leaky_relu' only, found {slope!r} with {activation!r}; leave it out")

@@ -47,3 +47,11 @@ def test_another_model(run, tmp_path):
 def test_no_such_model_is_one_sentence(run, tmp_path, monkeypatch, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     assert run(*arguments) == (1, "", f"lenet-fast: {sentence}\n")
+
+
+@pytest.mark.parametrize("padding", ["two", "2,x", ""])
+def test_a_padding_that_is_no_number_is_one_sentence(run, capsys, padding):
+    with pytest.raises(SystemExit) as caught:
+        run("inspect", "m.npz", "--padding", padding)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"argument --padding: wanted N or N,N, found {padding!r}\n")

@@ -50,5 +50,8 @@ def read(name: str, wishes: Wishes | None = None) -> Imported:
 
 
 def _padding(text: str) -> tuple[int, int]:
-    numbers = [int(part) for part in text.split(",")]
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted N or N,N, found {text!r}") from None
     return (numbers[0], numbers[1] if len(numbers) > 1 else 0)

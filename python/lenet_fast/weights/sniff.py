@@ -91,7 +91,7 @@ _MISTAKES: tuple[tuple[bytes, str, str], ...] = (
     (rb"version https://git-lfs", "a Git LFS pointer", "fetch the file itself with 'git lfs pull'"),
     (rb"\s*<(!doctype html|html|head|\?xml[^>]*>\s*<!doctype html)", "a web page",
      "download the file itself ('raw'), not the page about it"),
-    (rb"\x89PNG|\xff\xd8\xff|GIF8|BM", "a picture", "lenet_fast.predict reads pictures; load wants a model"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|BM", "a picture", "the command lenet-fast predict reads pictures"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ", "a compressed file", "unpack it first"),
     (rb"Rar!|7z\xbc\xaf", "an archive", "unpack it first"),
     (rb"\x00\x00\x08[\x01-\x04]", "IDX images or labels", "that is a data set, not a model"),
