@@ -33,14 +33,16 @@ class Worker {
     can_be_single_ = plan.single() && std::all_of(outputs.taps.begin(), outputs.taps.end(), is_dense);
   }
 
-  // Whole vectors of images in the lanes; what is left over one by one, if that is faster.
+  // Whole vectors of images in the lanes; what is left over one by one, if that is faster and possible.
   void block(std::int64_t index) {
     first_ = index * block_images_;
     count_ = static_cast<int>(std::min<std::int64_t>(block_images_, images_.images - first_));
     const int rest = count_ % lanes();
     const int singles = can_be_single_ && rest <= plan_.table().single_at_most ? rest : 0;
-    if (count_ > singles) vectors((count_ - singles + lanes() - 1) / lanes());
-    for (int i = count_ - singles; i < count_; ++i) single(i);
+    int done = count_ - singles;
+    if (done > 0) vectors((done + lanes() - 1) / lanes());
+    while (done < count_ && single(done)) ++done;
+    if (done < count_) vectors((count_ + lanes() - 1) / lanes());
     deliver();
   }
 
@@ -157,7 +159,8 @@ class Worker {
 
   // ---- Lanes are output maps or columns ----
 
-  void single(int i) {
+  // False, and nothing computed, where the image holds what only the lanes can take.
+  bool single(int i) {
     float* const memory = memory_ + plan_.single_offset();
     if (!single_borders_laid_) lay_single_borders(memory);
     single_borders_laid_ = true;
@@ -168,8 +171,13 @@ class Worker {
     source.first_column = padding + left();
     source.odd_columns = image.odd_columns;
     plan_.table().load_single(source);
+    const std::ptrdiff_t size = plan_.network().input().maps * image.map_stride;
+    if (plan_.single()->wants_finite_images() &&
+        !plan_.table().pixel_range(memory, static_cast<std::size_t>(size)).finite)
+      return false;
     for (const SinglePlan::Step& step : plan_.single()->steps())
       std::visit([&](const auto& kernel) { compute_single(kernel, step, memory, i); }, step.kernel);
+    return true;
   }
 
   // What lay_borders does, and zeros behind the maps, where a vector may reach.

@@ -11,13 +11,14 @@ bool is_bounded(Activation activation) {
   return activation.kind == A::scaled_tanh || activation.kind == A::tanh || activation.kind == A::sigmoid;
 }
 
-// Whether no finite weights can make an output of this layer infinite.
+// Whether no finite image and no finite weights can make an output of this layer infinite or NaN. An activation does
+// not bound what became NaN before it, as the sum of two infinities of a layer that is not bounded may.
 bool is_bounded(const Network& network, std::size_t layer) {
+  if (layer > 0 && !is_bounded(network, layer - 1)) return false;
   const Layer& kind = network.layers()[layer];
   if (const auto* conv = std::get_if<Conv5x5>(&kind)) return is_bounded(conv->activation);
   const auto* pool = std::get_if<Subsample2x2>(&kind);
-  return pool && (is_bounded(pool->activation) ||
-                  (pool->pooling != Pooling::trainable && layer > 0 && is_bounded(network, layer - 1)));
+  return pool && (pool->pooling != Pooling::trainable || is_bounded(pool->activation));
 }
 
 bool is_possible(const Network& network) {
@@ -138,6 +139,7 @@ SinglePlan::Place SinglePlan::add_conv(const Network& network, std::size_t layer
   kernel.kernel = grouped(connected(conv, kernel.inputs, weights[0].weight), full.maps, lanes_);
   kernel.bias = grouped(weights[0].bias, full.maps, lanes_);
   kernel.has_table = !conv.connections.empty();
+  wants_finite_images_ = wants_finite_images_ || kernel.has_table;
   kernel.activation = conv.activation;
   if (last > layer)
     kernel.subsample = add_subsample(std::get<Subsample2x2>(network.layers()[last]), weights[1], full.maps, lanes_);

@@ -3,7 +3,8 @@
 //
 // It exists for the usual networks (convolutions, each with or without subsampling behind it, then dense layers;
 // padding at the input only); the others are computed in the lanes of a vector whatever their number. A connection
-// table wants an input that cannot be infinite: the kernels multiply what is not connected by zero.
+// table wants finite values before it, because the kernels multiply what is not connected by zero: layers that keep
+// them so, and finite images.
 #pragma once
 
 #include <cstddef>
@@ -37,6 +38,7 @@ class SinglePlan {
                                         const kernels::Table& table);
 
   const Image& image() const { return image_; }
+  bool wants_finite_images() const { return wants_finite_images_; }
   const std::vector<Step>& steps() const { return steps_; }
   std::size_t workspace_size() const { return workspace_; }  // floats: the image first, scratch rows last
   std::size_t rows_offset() const { return rows_; }
@@ -64,6 +66,7 @@ class SinglePlan {
 
   int lanes_;
   Image image_{};
+  bool wants_finite_images_ = false;
   std::vector<Step> steps_;
   std::size_t workspace_ = 0, rows_ = 0;
   PackedArrays packed_;

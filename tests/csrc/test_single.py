@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from lenet_fast import Conv5x5, Dense, Model, Network, Subsample2x2
+from lenet_fast import Conv5x5, Dense, Model, Network, Preprocess, Subsample2x2
 
 FIRST_MAP_ONLY = ((0,),)
 
@@ -45,6 +45,63 @@ def test_an_infinite_map_that_is_not_connected_harms_no_single_image(isa, layers
     assert np.isinf(before[:, 1]).all()
     assert np.isfinite(inside[last]).all()
     assert one_by_one(model, images).tobytes() == inside[last].tobytes() == model.scores(images).tobytes()
+
+
+# Finite pixels of two signs; what is summed of the infinities in map 1 is NaN, which no activation bounds.
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (Conv5x5(2, "identity"), Subsample2x2("average", "tanh")),
+        (Conv5x5(2, "identity"), Subsample2x2("trainable", "scaled_tanh")),
+        (Conv5x5(2, "relu"), Conv5x5(2, "tanh")),
+        (Conv5x5(2, "relu"), Conv5x5(2, "sigmoid"), Subsample2x2("max")),
+    ],
+)
+def test_a_map_of_nan_that_is_not_connected_harms_no_single_image(isa, layers):
+    network = Network((1, 20, 20), (*layers, Conv5x5(1, "tanh", connections=FIRST_MAP_ONLY), Dense(1)), "scores")
+    before, table, last = (network.figures[at].name for at in (len(layers) - 1, -2, -1))
+    weights = {name: np.ones(shape, np.float32) for name, shape in network.parameters.items()}
+    weights["C1.weight"][1] = 3e38
+    weights[f"{table}.weight"][:, 1] = 0
+    if "C2.weight" in weights:
+        weights["C2.weight"][1, ..., 0] = -1
+    model = Model(network, weights, preprocess=Preprocess(white=None))
+    images = np.ones((19, 1, 20, 20), np.float32)
+    images[..., :8] = -1
+    inside = model.activations(images)
+    assert np.isfinite(inside[before][:, 0]).all()
+    assert np.isnan(inside[before][:, 1]).any()
+    assert np.isfinite(inside[last]).all()
+    assert one_by_one(model, images).tobytes() == inside[last].tobytes() == model.scores(images).tobytes()
+
+
+@pytest.mark.parametrize("pixel", [np.inf, -np.inf, np.nan])
+def test_an_infinite_pixel_that_is_not_connected_harms_no_single_image(isa, pixel):
+    model = Model(*first_map_only_of_the_pixels())
+    images = np.ones((19, 2, 12, 14), np.float32)
+    images[:, 1, 3, 3] = pixel
+    together = model.scores(images, check_finite=False)
+    alone = np.concatenate([model.scores(image[None], check_finite=False) for image in images])
+    assert together.tobytes() == alone.tobytes() == np.full_like(together, 25 * 8 * 10).tobytes()
+
+
+def test_a_finite_pixel_whose_scale_makes_it_infinite_harms_no_single_image(isa):
+    scaled = Preprocess(scale=(1.0, 3e38), white=None)
+    model = Model(*first_map_only_of_the_pixels(), preprocess=scaled)
+    images = np.ones((19, 2, 12, 14), np.float32)
+    images[:, 1, 3, 3] = 3e38
+    together = model.scores(images)
+    assert one_by_one(model, images).tobytes() == together.tobytes() == np.full_like(together, 25 * 8 * 10).tobytes()
+
+
+def first_map_only_of_the_pixels():
+    """A first layer that sums 5 x 5 pixels of channel 0 and leaves channel 1 out; then the sum of what it gives."""
+    network = Network((2, 12, 14), (Conv5x5(1, "relu", connections=FIRST_MAP_ONLY), Dense(1)), "scores")
+    weights = {name: np.ones(shape, np.float32) for name, shape in network.parameters.items()}
+    weights["C1.weight"][:, 1] = 0
+    weights["C1.bias"][:] = 0
+    weights["F2.bias"][:] = 0
+    return network, weights
 
 
 @pytest.mark.parametrize("pooling", [None, "trainable", "average", "max"])
