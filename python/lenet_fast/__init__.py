@@ -20,9 +20,6 @@ from .networks import networks
 from .pretrained import pretrained
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from . import kernels
     from .calibration import Calibration, expected_calibration_error
     from .codes import rbf_codes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("google.protobuf")
-pytest.importorskip("torch")
+pytest.importorskip("google.protobuf", reason="protobuf is not installed (pip install '.[frameworks]')")
+pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
 
 import foreign_graphs
 from google.protobuf import text_format

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-ncnn = pytest.importorskip("ncnn")
-pytest.importorskip("torch")
+ncnn = pytest.importorskip("ncnn", reason="ncnn is not installed (pip install '.[bench]')")
+pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
 
 import foreign_graphs  # noqa: E402
 from lenet_fast import WeightsError  # noqa: E402

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-openvino = pytest.importorskip("openvino")
-torch = pytest.importorskip("torch")
+openvino = pytest.importorskip("openvino", reason="openvino is not installed (pip install '.[bench]')")
+torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
 
 import foreign_graphs  # noqa: E402
 from lenet_fast import WeightsError  # noqa: E402
