@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from .._core import chosen_isa
 from ..errors import ArgumentError, OpenQuestionError, WeightsError, refuse
@@ -235,31 +234,3 @@ def _refuse_data_set(tensors: Tensors) -> None:
             array.ndim == 2 and len(array) >= 500 and array.shape[1] in (784, 1024, 3072)
         ):
             refuse(name, "weights", f"{array.shape}, images of a data set", "this is no model")
-
-
-def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[float, bool]:
-    """Share of labels that differ, or the largest difference of an image's largest output, and whether it is small.
-
-    Where scores are off by a share of the largest, a probability is off by that share times the largest score.
-    """
-    if wanted.ndim == 1:
-        labels = model.predict(images)
-        if labels.shape != wanted.shape:
-            raise ArgumentError("expected", f"{len(labels)} labels", f"{len(wanted)}")
-        share = float((labels != wanted).mean()) if len(wanted) else 0.0
-        return share, share == 0
-    scores = model.scores(images).astype(np.float64)
-    if wanted.shape != scores.shape:
-        raise ArgumentError("expected", f"outputs of shape {scores.shape} or labels", f"shape {wanted.shape}")
-    probabilities = model.predict_proba(images).astype(np.float64)
-    with np.errstate(divide="ignore"):
-        readings = [scores, -scores, probabilities, np.log(probabilities)]
-    scale = np.abs(wanted).max(axis=1, keepdims=True, initial=1e-30)
-    errors = [np.abs(reading - wanted) / scale for reading in readings]
-    errors[2] /= np.abs(scores).max(axis=1, keepdims=True, initial=1)
-    smallest = min(float(e.max(initial=0)) if np.isfinite(e).all() else np.inf for e in errors)
-    return smallest, smallest <= CLOSE
-
-
-#: Of an image's largest output: what float32 in another order of summation may differ by.
-CLOSE = 1e-5

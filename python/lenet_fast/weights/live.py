@@ -12,7 +12,8 @@ from ..errors import WeightsError, brief
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
-from .build import Wishes, build, distance
+from .agreement import distance
+from .build import Wishes, build
 from .graph.recognise import recognise
 from .mapping.answers import Answers
 from .source import TORCH, UNKNOWN, Source

@@ -15,7 +15,8 @@ from ..errors import ArgumentError, OpenQuestionError, WeightsError
 from ..images import Preprocess
 from ..network import Network
 from ..networks import Template, template_named
-from .build import Imported, Wishes, build, distance
+from .agreement import distance
+from .build import Imported, Wishes, build
 from .description import KEY
 from .mapping.fit import names_that_fit
 from .source import Source

@@ -35,10 +35,8 @@ def follow(graph: Graph) -> Trace:
     if len(graph.entries) > MOST_ENTRIES:
         found = f"{len(graph.entries):,} operators"
         refuse("", "a LeNet of some dozen layers", found, "it is another network")
-    furthest, wrong = (
-        -1,
-        WeightsError("", "an image of some size", "none to try", f"the {graph.format} file is damaged"),
-    )
+    furthest = -1
+    wrong = WeightsError("", "an image of some size", "none to try", f"the {graph.format} file is damaged")
     for shape in graph.image.shapes:
         walk = _Walk(graph, shape)
         try:
