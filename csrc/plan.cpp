@@ -10,6 +10,7 @@ namespace lenet_fast {
 namespace {
 
 constexpr int kKernelSize = 25;
+constexpr int kMostLanes = 16, kMostTile = 12;  // of any instruction set
 
 // A whole number of cache lines.
 std::size_t round_up(std::size_t floats) {
@@ -60,7 +61,39 @@ std::vector<float> tiled(std::span<const float> weight, int outputs, std::int64_
   return packed;
 }
 
+// Floats that the weights of a layer take: once as they are, for the lanes, and once in whole vectors, for one image.
+std::int64_t packed_floats(const LayerFigures& layer) {
+  std::int64_t floats = 0;
+  for (const Parameter& parameter : layer.parameters) {
+    const std::int64_t outputs = parameter.shape.front(), each = parameter.count() / outputs;
+    floats += each * (round_up(static_cast<int>(outputs), kMostTile) + round_up(static_cast<int>(outputs), kMostLanes));
+  }
+  return floats;
+}
+
+// Floats of a layer's output for one image: maps with a border, or whole tiles of units.
+std::int64_t output_floats(const Shape& shape, int padding) {
+  const std::int64_t row = shape.width + 2 * padding, map = row * (shape.height + 2 * padding);
+  return std::max<std::int64_t>(shape.maps * map, round_up(shape.maps, kMostTile));
+}
+
 }  // namespace
+
+std::int64_t memory_of(const Network& network) {
+  const auto& figures = network.figures();
+  std::int64_t packed = 0, lanes = output_floats(network.input(), network.padding_of(0)), rows = 0;
+  std::int64_t single = 2 * lanes + kMostLanes;  // columns may lie apart, even and odd ones, and vectors reach beyond
+  for (std::size_t layer = 0; layer < figures.size(); ++layer) {
+    const Shape in = network.input_of(layer), out = figures[layer].output;
+    packed += packed_floats(figures[layer]) + in.size();  // and where each input lies
+    rows = std::max({rows, std::int64_t{2} * (in.width + 2 * network.padding_of(layer)) * kMostLanes,
+                     std::int64_t{5} * out.maps * (out.width + kMostLanes)});
+    if (network.is_subsampled(layer)) continue;  // computed in registers
+    lanes += output_floats(out, network.padding_of(layer + 1));
+    single += std::int64_t{round_up(out.maps, kMostLanes)} * out.height * round_up(out.width, kMostLanes);
+  }
+  return static_cast<std::int64_t>(sizeof(float)) * (packed + lanes * kMostLanes * kBlockVectors + single + 2 * rows);
+}
 
 Plan::Plan(Network network, std::span<const LayerWeights> weights, Scaling scaling, Calibration calibration,
            const kernels::Table& table, bool every_layer)

@@ -119,4 +119,8 @@ class Plan {
   std::optional<SinglePlan> single_;
 };
 
+// Bytes that a plan of this network keeps for packed weights and that a thread wants as workspace, at most: those of
+// the widest vectors, so that the answer is the same on every machine. Allocates nothing.
+std::int64_t memory_of(const Network& network);
+
 }  // namespace lenet_fast

@@ -6,15 +6,26 @@ import copy
 import pickle
 
 import pytest
-from lenet_fast.errors import DAMAGE, ArgumentError, OpenQuestionError, WeightsError, brief, refuse, whole
+from lenet_fast.errors import (
+    ArgumentError,
+    OpenQuestionError,
+    OverBudgetError,
+    WeightsError,
+    brief,
+    inside,
+    refuse,
+    shown,
+    whole,
+)
 
 ERRORS = [
     WeightsError("C1", "5x5", "3x3", "train again", "m.onnx"),
     WeightsError("", "a model", "none"),
     OpenQuestionError("S2", "one", "two", "say which", "m.npz", "coefficients", ("sum", "mean")),
     ArgumentError("network", "a name", "'lenet9'", "see networks()"),
+    OverBudgetError("", "at most 2 steps", "3", "say more", "m.pt", "visits", 3),
 ]
-PARTS = ("what", "wanted", "found", "way_out", "file", "keyword", "choices", "argument")
+PARTS = ("what", "wanted", "found", "way_out", "file", "keyword", "choices", "argument", "resource", "count")
 
 
 def parts(error):
@@ -37,6 +48,7 @@ def test_the_sentence_has_the_parts_that_there_are():
         "wanted a model, found none",
         "m.npz: S2: wanted one, found two; say which",
         "network: wanted a name, found 'lenet9'; see networks()",
+        "m.pt: wanted at most 2 steps, found 3; say more",
     ]
     assert all(isinstance(error, ValueError) for error in ERRORS)
 
@@ -60,11 +72,16 @@ def test_refuse_raises():
 
 
 @pytest.mark.parametrize(
-    "kind", [*DAMAGE, IndexError, ZeroDivisionError, UnicodeWarning], ids=lambda kind: kind.__name__
-)
+    "kind",
+    [
+        ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, EOFError, ZeroDivisionError,
+        RecursionError, OSError, UnicodeWarning, StopIteration, RuntimeError,
+    ],
+    ids=lambda kind: kind.__name__,
+)  # fmt: skip
 def test_damage_becomes_one_error_with_its_cause(kind):
     with (
-        pytest.raises(WeightsError, match=r"^wanted an ONNX file, found a damaged one \(torn\); again$") as caught,
+        pytest.raises(WeightsError, match=r"^wanted an ONNX file, found a damaged one \('?torn'?\); again$") as caught,
         whole("an ONNX file", "again"),
     ):
         raise kind("torn")
@@ -72,12 +89,27 @@ def test_damage_becomes_one_error_with_its_cause(kind):
 
 
 def test_a_refusal_passes_and_so_does_what_is_no_damage():
-    for error in (ERRORS[0], OSError("disk"), KeyboardInterrupt()):
+    for error in (ERRORS[0], MemoryError(), ImportError("pip install onnx"), KeyboardInterrupt()):
         with pytest.raises(type(error)) as caught, whole("a file"):
             raise error
         assert caught.value is error
-    with pytest.raises(WeightsError, match=r"a damaged one \(disk\)"), whole("a file", "", OSError):
-        raise OSError("disk")
+
+
+def test_nothing_goes_through_the_door_but_with_the_name_of_the_file():
+    for error, sentence in ((KeyError("w"), "m.pt: wanted a whole file of its format, found a damaged one ('w')"),
+                            (WeightsError("", "a model", "none"), "m.pt: wanted a model, found none")):  # fmt: skip
+        with pytest.raises(WeightsError) as caught, inside("m.pt"):
+            raise error
+        assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("name", ["\ud800", "two\nlines", "\x1b[31mred", "tab\t", "x" * 10_000, "\0", b"bytes", 3])
+def test_a_sentence_is_one_line_that_can_be_written_whatever_a_file_calls_its_things(name):
+    sentence = str(WeightsError(name, "a model", name, name, "m.pt"))
+    assert sentence.isprintable() and len(sentence) < 2000
+    sentence.encode()
+    assert len(shown(name)) <= 400 or "\\" in shown(name)
+    assert shown("n\u00e4me") == "n\u00e4me"
 
 
 def test_brief_is_one_short_line():

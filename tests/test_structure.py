@@ -272,7 +272,7 @@ import sys, pathlib
 for name in ("torch", "tensorflow", "keras", "paddle", "jax", "flax", "mxnet", "caffe"):
     sys.modules[name] = None
 opened = []
-sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" and type(args[0]) is not int else None)
 import lenet_fast
 for path in sorted(pathlib.Path({str(tmp_path)!r}).iterdir()):
     network = None if path.suffix in (".onnx", ".keras") or path.name == "m.h5" else "lenet5-relu-max"

@@ -2,6 +2,7 @@
 #include "../network.hpp"
 
 #include "../error.hpp"
+#include "../plan.hpp"
 #include "bindings.hpp"
 
 namespace py = pybind11;
@@ -51,11 +52,13 @@ py::tuple row_of(const LayerFigures& layer) {
 void bind_network(py::module_& module) {
   py::class_<Network>(module, "Network")
       .def(py::init(&network_from), py::arg("input"), py::arg("layers"), py::arg("head"))
-      .def("figures", [](const Network& network) {
-        py::list rows;
-        for (const LayerFigures& layer : network.figures()) rows.append(row_of(layer));
-        return rows;
-      });
+      .def("figures",
+           [](const Network& network) {
+             py::list rows;
+             for (const LayerFigures& layer : network.figures()) rows.append(row_of(layer));
+             return rows;
+           })
+      .def("memory", &memory_of);
 }
 
 }  // namespace lenet_fast::bindings

@@ -71,6 +71,7 @@ void bind_plan(py::module_& module) {
   bound
       .def(py::init(&make_plan), py::arg("network"), py::arg("weights"), py::arg("scale"), py::arg("shift"),
            py::arg("white"), py::arg("background"), py::arg("calibration"), py::arg("every_layer"))
+      .def_property_readonly("workspace", [](const Plan& plan) { return plan.workspace_size() * sizeof(float); })
       .def_property_readonly("isa", [](const Plan& plan) { return plan.table().name; })
       .def("run", &run_plan, py::arg("images"), py::kw_only(), py::arg("layers") = py::list(),
            py::arg("labels") = py::none(), py::arg("probabilities") = py::none(), py::arg("rubbish") = py::none(),

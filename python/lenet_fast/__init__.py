@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import __version__
-from .errors import WeightsError
+from .errors import OverBudgetError, WeightsError
 from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
 from .networks import networks
 from .pretrained import pretrained
 
 if TYPE_CHECKING:
     from . import kernels
+    from .budget import Budget
     from .calibration import Calibration, expected_calibration_error
     from .codes import rbf_codes
     from .digits import prepare_digits, sample_digits
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RBF",
+    "Budget",
     "Calibration",
     "Conv5x5",
     "Dense",
     "Model",
     "Network",
+    "OverBudgetError",
     "Preprocess",
     "Subsample2x2",
     "WeightsError",
@@ -63,6 +66,7 @@ __all__ = [
 
 #: Where the names lie that are imported when they are first used: an import costs little more than NumPy's.
 _LATER = {
+    "Budget": "budget",
     "Calibration": "calibration",
     "Model": "model",
     "Preprocess": "images",

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from copy import copy
 from typing import NoReturn
 
+#: Characters of one part of a sentence.
+_LONGEST = 400
+
 
 class WeightsError(ValueError):
     """A file or mapping of weights is not a model; the sentence says what was wanted, what was found and the way out.
@@ -31,8 +34,9 @@ class WeightsError(ValueError):
         self.what, self.wanted, self.found, self.way_out, self.file = what, wanted, found, way_out, file
 
     def __str__(self) -> str:
-        place = "".join(f"{part}: " for part in (self.file, self.what) if part)
-        return f"{place}wanted {self.wanted}, found {self.found}" + (f"; {self.way_out}" if self.way_out else "")
+        what, wanted, found, way_out = map(shown, (self.what, self.wanted, self.found, self.way_out))
+        place = "".join(f"{part}: " for part in (printable(self.file), what) if part)
+        return f"{place}wanted {wanted}, found {found}" + (f"; {way_out}" if way_out else "")
 
     def inside(self, file: str) -> WeightsError:
         """The same error, of this file; of the one that it names already, if it does."""
@@ -62,6 +66,24 @@ class OpenQuestionError(WeightsError):
         self.keyword, self.choices = keyword, choices
 
 
+class OverBudgetError(WeightsError):
+    """What asks for more than a load may spend: which field of `lenet_fast.Budget`, and how much of it."""
+
+    def __init__(
+        self,
+        what: str,
+        wanted: str,
+        found: str,
+        way_out: str = "",
+        file: str = "",
+        resource: str = "",
+        count: int = 0,
+    ) -> None:
+        super().__init__(what, wanted, found, way_out, file)
+        self.args = (*self.args, resource, count)
+        self.resource, self.count = resource, count
+
+
 class ArgumentError(ValueError):
     """An argument of the caller's, with the parts of its sentence."""
 
@@ -79,25 +101,46 @@ def refuse(what: str, wanted: str, found: str, way_out: str = "") -> NoReturn:
     raise WeightsError(what, wanted, found, way_out)
 
 
-#: What taking a damaged file apart may raise; a warning where the interpreter makes warnings errors.
-DAMAGE: tuple[type[Exception], ...] = (
-    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, RecursionError, TypeError,
-    ValueError, Warning,
-)  # fmt: skip
+@contextmanager
+def whole(wanted: str, way_out: str = "") -> Iterator[None]:
+    """Whatever taking a damaged file apart raises becomes a WeightsError that wanted `wanted`.
+
+    What is no damage passes: a package that is missing, with its install line, and a machine without memory.
+    """
+    try:
+        yield
+    except (WeightsError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise WeightsError("", wanted, f"a damaged one ({brief(error)})", way_out) from error
 
 
 @contextmanager
-def whole(wanted: str, way_out: str = "", *others: type[Exception]) -> Iterator[None]:
-    """Whatever taking a damaged file apart raises, `others` too, becomes a WeightsError that wanted `wanted`."""
+def inside(file: str, wanted: str = "a whole file of its format") -> Iterator[None]:
+    """The door of whatever reads: nothing but a WeightsError goes out, with the name of the file."""
     try:
-        yield
-    except WeightsError:
-        raise
-    except (*DAMAGE, *others) as error:
-        raise WeightsError("", wanted, f"a damaged one ({brief(error)})", way_out) from error
+        with whole(wanted):
+            yield
+    except WeightsError as error:
+        raise error.inside(file) from error.__cause__
 
 
 def brief(error: BaseException) -> str:
     """The first line of what a library says, short enough for one sentence."""
-    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    try:
+        line = next(iter(str(error).strip().splitlines()), "")
+    except Exception:  # a library's error may not be able to say what it is
+        line = ""
+    line = line or type(error).__name__
     return line if len(line) <= 160 else line[:157] + "..."
+
+
+def shown(part: object) -> str:
+    """What may come out of a file, as a sentence can have it: one line, short, and of what can be written."""
+    text = str(part)
+    return printable(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...")
+
+
+def printable(text: str) -> str:
+    """The text with an escape for whatever a terminal or a log could not have."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -13,8 +13,8 @@ import lenet_fast
 import numpy as np
 import pytest
 import reference
-from lenet_fast import Conv5x5, Dense, Model, Network, WeightsError
-from lenet_fast.weights import files
+from lenet_fast import Budget, Conv5x5, Dense, Model, Network, WeightsError
+from lenet_fast.budget import spending
 from lenet_fast.weights.files import Archive, File
 
 NETWORK = Network((1, 8, 8), (Conv5x5(2), Dense(3)), "scores")
@@ -34,27 +34,56 @@ def test_a_device_is_refused_however_much_it_would_give(device):
         lenet_fast.load(device)
 
 
-@pytest.mark.parametrize("size", [files.LARGEST + 1, 1 << 36])
+@pytest.mark.parametrize("size", [Budget().file_bytes + 1, 1 << 36])
 def test_a_file_too_large_for_a_model_is_refused_before_it_is_read(tmp_path, size):
     path = tmp_path / "images.bin"
     with path.open("wb") as stream:
         stream.truncate(size)  # sparse: it takes no room
     tracemalloc.start()
-    with pytest.raises(WeightsError, match=f"{size:,} bytes"):
+    with pytest.raises(WeightsError, match=f"found {size:,}; .*Budget"):
         lenet_fast.load(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
 
 
-def test_the_largest_file_is_still_read_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGEST", 1000)
+def test_the_largest_file_is_still_read_whole(tmp_path):
     path = tmp_path / "m.bin"
-    path.write_bytes(bytes(range(250)) * 4)
-    assert File.open(path).data == path.read_bytes()
-    path.write_bytes(bytes(1001))
-    with pytest.raises(WeightsError, match="1,001 bytes"):
-        File.open(path)
+    with spending(Budget(parameters=50)):  # 800 bytes
+        path.write_bytes(bytes(range(200)) * 4)
+        assert File.open(path).data == path.read_bytes()
+        path.write_bytes(bytes(801))
+        with pytest.raises(WeightsError, match="at most 800 bytes, found 801"):
+            File.open(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_opening_a_pipe_does_not_wait_for_somebody_to_write(tmp_path):
+    """Neither as the file that is named, nor as one that belongs to it."""
+    for name in ("m.onnx", "m.index", "w.npy", "m.bin"):
+        os.mkfifo(tmp_path / name)
+    for refused in (
+        lambda: lenet_fast.load(tmp_path / "m.onnx"),
+        lambda: lenet_fast.load(tmp_path),  # a checkpoint, by its index
+        lambda: File(tmp_path / "m.param", b"").companion("m.bin"),
+        lambda: File.inside(tmp_path / "w.npy"),
+    ):
+        with pytest.raises(WeightsError, match="wanted a regular file"):
+            refused()
+
+
+def test_a_file_inside_a_folder_is_none_of_somewhere_else(tmp_path):
+    (tmp_path / "secret").write_bytes(b"secret")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "secret")
+    assert File.open(folder / "link").data == b"secret"  # the caller may name a link
+    with pytest.raises(WeightsError, match="wanted a regular file, found a link"):
+        File.inside(folder / "link")
+    with pytest.raises(WeightsError, match="wanted a file, found none"):
+        File.inside(folder / "none")
+    with pytest.raises(FileNotFoundError):
+        File.open(folder / "none")
 
 
 # --- archives: what a compressed member only claims to be is not believed ---
@@ -72,30 +101,29 @@ def archive(tmp_path, *members):
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
 
 
-def test_compressed_members_share_one_limit(tmp_path, monkeypatch):
-    """Many small bombs are one large one."""
-    monkeypatch.setattr(files, "LARGEST_UNPACKED", 1000)
-    made = archive(tmp_path, ("a", bytes(600), DEFLATED), ("b", bytes(400), DEFLATED), ("c", b"x", DEFLATED))
-    assert made.read("a") == bytes(600)
-    assert made.read("b") == bytes(400)
-    with pytest.raises(WeightsError, match="found 'c' of"):
-        made.read("c")
+def test_members_share_one_limit(tmp_path):
+    """Many small bombs are one large one, and a member that many names lead to is many members."""
+    with spending(Budget(parameters=125)):  # 1000 bytes
+        made = archive(tmp_path, ("a", bytes(600), DEFLATED), ("b", bytes(400), STORED), ("c", b"x", DEFLATED))
+        assert made.read("a") == bytes(600)
+        assert made.read("b") == bytes(400)
+        with pytest.raises(WeightsError, match="wanted at most 0 more bytes .*found 'c' of 1"):
+            made.read("c")
 
 
-def test_stored_members_may_be_as_large_as_the_file(tmp_path, monkeypatch):
-    """They are no larger than what was read already, and take nothing of the limit, before or behind it."""
-    monkeypatch.setattr(files, "LARGEST_UNPACKED", 1000)
-    made = archive(tmp_path, ("packed", bytes(1000), DEFLATED), ("plain", b"w" * 5000, STORED))
-    assert made.read("plain") == b"w" * 5000
-    assert made.read("packed") == bytes(1000)
-    assert made.read("plain") == b"w" * 5000
+def test_members_may_be_as_large_as_the_file_and_some_megabytes_more(tmp_path):
+    made = archive(
+        tmp_path, ("packed", bytes(1 << 25), DEFLATED), ("plain", b"w" * 5000, STORED), ("rest", b"x", STORED)
+    )
+    for name, size in (("plain", 5000), ("packed", 1 << 25), ("rest", 1)):
+        assert len(made.read(name)) == size
 
 
-def test_a_bomb_is_unpacked_no_further_than_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LARGEST_UNPACKED", 1000)
-    made = archive(tmp_path, ("bomb", bytes(1 << 24), DEFLATED))
+def test_a_bomb_is_unpacked_no_further_than_the_limit(tmp_path):
+    with spending(Budget(parameters=125)):
+        made = archive(tmp_path, ("bomb", bytes(1 << 24), DEFLATED))
     tracemalloc.start()
-    with pytest.raises(WeightsError, match="16,777,216 bytes"):
+    with pytest.raises(WeightsError, match="16,777,216"):
         made.read("bomb")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -103,9 +131,22 @@ def test_a_bomb_is_unpacked_no_further_than_the_limit(tmp_path, monkeypatch):
 
 
 def test_a_bomb_in_a_file_of_arrays_is_refused(tmp_path):
-    np.savez_compressed(tmp_path / "w.npz", **{"conv1.weight": np.zeros(files.LARGEST_UNPACKED, np.uint8)})
-    with pytest.raises(WeightsError, match="few megabytes"):
+    np.savez_compressed(tmp_path / "w.npz", **{"conv1.weight": np.zeros((1 << 25) + (1 << 20), np.uint8)})
+    with pytest.raises(WeightsError, match="more bytes out of an archive"):
         lenet_fast.load(tmp_path / "w.npz", network="lenet5-relu-max")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_are_packed_as_trainers_pack_them(tmp_path, method):
+    """Other methods take room or time before they give a byte."""
+    made = archive(tmp_path, ("a", b"x" * 100, method))
+    with pytest.raises(WeightsError, match="stored or deflated"):
+        made.read("a")
+
+
+def test_thousands_of_members_are_another_network(tmp_path):
+    with pytest.raises(WeightsError, match="thousands of members"):
+        archive(tmp_path, *((str(n), b"", STORED) for n in range(4097)))
 
 
 # --- files that a file names ---

@@ -198,8 +198,8 @@ def test_a_graph_takes_what_stands_beside_its_network():
     ],
 )
 def test_damage_beside_a_network_is_one_sentence(changes):
-    with pytest.raises(WeightsError, match="wanted the metadata that lenet_fast wrote, found it damaged"):
+    with pytest.raises(WeightsError, match="wanted a description that lenet_fast wrote, found a damaged one"):
         restoring.parts_beside_network(metadata(**changes))
     for text in ("", "[]", "{", "[" * 100_000):
-        with pytest.raises(WeightsError, match="found it damaged"):
+        with pytest.raises(WeightsError, match="found a damaged one"):
             restoring.parts_beside_network({description.KEY: text})

@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._core import chosen_isa
-from ..errors import ArgumentError, OpenQuestionError, WeightsError, refuse
+from ..errors import ArgumentError, OpenQuestionError, WeightsError, inside, refuse
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from ..networks import Template, networks, template_named
 from . import restoring
+from .cost import afford
 from .description import KEY
 from .graph.recognise import recognise
 from .mapping.answers import Answers
@@ -69,15 +70,12 @@ def build(source: Source, wishes: Wishes, name: str) -> Imported:
     chosen_isa()  # a forced instruction set that is not there is no fault of the file
     preprocess = scaling(wishes.preprocess)
     _check_arguments(wishes)
-    try:
-        with np.errstate(over="ignore"):  # what overflows float32 is infinite, and refused as such
-            return _built(source, wishes, preprocess)
-    except WeightsError as error:
-        raise error.inside(name) from error.__cause__
-    except ArgumentError as error:  # of the model's, whose arguments are the file's
-        raise WeightsError(error.argument, error.wanted, error.found, error.way_out, name) from error
-    except (ValueError, TypeError) as error:
-        raise WeightsError("", "a network that can be computed", f"one that cannot ({error})", file=name) from error
+    with inside(name, "a network that can be computed"):
+        try:
+            with np.errstate(over="ignore"):  # what overflows float32 is infinite, and refused as such
+                return _built(source, wishes, preprocess)
+        except ArgumentError as error:  # of the model's, whose arguments are the file's
+            raise WeightsError(error.argument, error.wanted, error.found, error.way_out) from error
 
 
 def _check_arguments(wishes: Wishes) -> None:
@@ -152,6 +150,7 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
     if wishes.network is None:
         _ask_for_network(source, tensors)
     network = _network(source, wishes, tensors)
+    afford(network)
     weights, sources = assign(source, network, wishes.answers)
     model = Model(network, weights, preprocess=preprocess or Preprocess(white=None))
     return Imported(model, source.format, sources)
@@ -180,7 +179,7 @@ def _network(source: Source, wishes: Wishes, tensors: Tensors) -> Network:
     if source.modules:
         _check_modules(source.modules, template, wishes.network)
         if "padding" not in chosen and len(source.modules.paddings) >= 2:
-            chosen["padding"] = source.modules.paddings[:2]
+            chosen["padding"] = tuple(source.modules.paddings[:2])
     fits = fitted(template, tensors, chosen)
     if not fits:
         _refuse_network(source, wishes.network, template, tensors)

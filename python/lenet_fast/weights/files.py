@@ -1,7 +1,7 @@
 """A file as its reader gets it: all of its bytes, and no other file but those that lie beside it.
 
-A LeNet takes a few megabytes, so what is much larger is refused before it is read, and what a file only claims to hold
-(a compressed member, a count in a header) is never believed further than `LARGEST`.
+A LeNet takes a few megabytes, so what is larger than the budget of a load allows is refused before it is read, and what
+a file only claims to hold (a compressed member, a count in a header) is never believed further than its bytes bear out.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..budget import current
 from ..errors import WeightsError, brief, refuse, whole
 
-LARGEST = 1 << 28  # bytes of a file
-LARGEST_UNPACKED = 1 << 25  # bytes out of compressed members
+_MOST_MEMBERS = 1 << 12  # of an archive
+_WAY_OUT = "if it is a model and you trust it, pass budget=lenet_fast.Budget(parameters=...) with more"
 
 
 @dataclass(frozen=True)
@@ -30,59 +31,73 @@ class File:
 
     @classmethod
     def open(cls, path: Path) -> File:
-        """Read a regular file; OSError if that fails, WeightsError, which names it, if it is too large."""
-        with path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
+        """Read the file that the caller names; OSError if that fails, WeightsError, which names it, for no model's."""
+        return cls._read(path, 0)
+
+    @classmethod
+    def inside(cls, path: Path) -> File:
+        """Read a file that lies in the folder of another one, or in the one that the caller names; never a link."""
+        try:
+            return cls._read(path, os.O_NOFOLLOW)
+        except FileNotFoundError as error:
+            raise WeightsError("", "a file", "none", "keep the files together", str(path)) from error
+        except (OSError, ValueError) as error:  # a link, no permission, a name that no file can have
+            found = "a link" if path.is_symlink() else f"one that cannot be opened ({brief(error)})"
+            raise WeightsError("", "a regular file", found, "copy the file itself here", str(path)) from error
+
+    @classmethod
+    def _read(cls, path: Path, flags: int) -> File:
+        """Opening never waits, as it would for a pipe that nobody writes to; what is no regular file is not read."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+        try:
+            status, most = os.fstat(descriptor), current().file_bytes
             if not stat.S_ISREG(status.st_mode):
-                raise WeightsError("", "a regular file", "something else", file=str(path))
-            if status.st_size > LARGEST:
-                wanted, found = "a model of the LeNet family, a few megabytes", f"{status.st_size:,} bytes"
-                raise WeightsError("", wanted, found, "it is a data set or another network", str(path))
-            return cls(path, stream.read(LARGEST + 1))
+                raise WeightsError("", "a regular file", "something else", "copy what is in it to one", str(path))
+            if status.st_size > most:
+                wanted = f"a model of the LeNet family, at most {most:,} bytes"
+                raise WeightsError("", wanted, f"{status.st_size:,}", _WAY_OUT, str(path))
+            with os.fdopen(descriptor, "rb", closefd=False) as stream:
+                return cls(path, stream.read(most))
+        finally:
+            os.close(descriptor)
 
     def companion(self, name: str) -> File:
         """Read a file that this one names; it must lie in the same folder."""
-        beside = self.path.parent / name
         plain = name and name == Path(name).name and name not in (".", "..") and "\\" not in name and "\0" not in name
-        if not plain or beside.is_symlink():
-            wanted, found = "a second file in the same folder", f"a reference to {name!r}"
+        if not plain or len(name) > 255 or (self.path.parent / name).is_symlink():
+            wanted, found = "a second file in the same folder", f"a reference to {name[:80]!r}"
             raise WeightsError("", wanted, found, "no file elsewhere is ever opened", str(self))
-        if not beside.is_file():
+        if not (self.path.parent / name).exists():
             raise WeightsError("", f"{name!r} beside it", "no such file", "keep the two together", str(self))
-        return File.open(beside)
+        return File.inside(self.path.parent / name)
 
 
 class Archive:
-    """A zip archive, of which no more than `LARGEST_UNPACKED` bytes are ever unpacked."""
+    """A zip archive, of which no more is ever unpacked than its size and the budget allow."""
 
     def __init__(self, file: File) -> None:
         import zipfile  # which few files need
 
-        self._size = len(file.data)
-        self._left = LARGEST_UNPACKED
-        self._stored = zipfile.ZIP_STORED
-        with whole("a whole zip archive", "", zipfile.BadZipFile, OSError, NotImplementedError):
+        self._file, self._left = file, current().unpacked_bytes(len(file.data))
+        self._kinds = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        if file.data.count(b"PK\x01\x02") > _MOST_MEMBERS:  # as every entry of its directory begins
+            refuse("", "an archive of the few arrays of a LeNet", "thousands of members", "it is another network")
+        with whole("a whole zip archive"):
             self._zip = zipfile.ZipFile(io.BytesIO(file.data))
         self.names = self._zip.namelist()
 
     def read(self, name: str) -> bytes:
         """One member, whole."""
-        try:
-            return self._read(name)
-        except WeightsError:
-            raise
-        except Exception as error:  # whatever a damaged archive makes zipfile and its decompressors raise
-            raise WeightsError("", f"{name!r} inside it", f"damage ({brief(error)})") from error
-
-    def _read(self, name: str) -> bytes:
-        info = self._zip.getinfo(name)
-        is_stored = info.compress_type == self._stored
-        limit = self._size if is_stored else self._left
-        with self._zip.open(info) as stream:
-            data = stream.read(limit + 1)
-        if len(data) > limit:
-            refuse("", "a model of a few megabytes", f"{name!r} of {info.file_size:,} bytes")
-        self._left -= 0 if is_stored else len(data)
+        with whole(f"{name!r} whole inside it"):
+            info = self._zip.getinfo(name)
+            if info.compress_type not in self._kinds:
+                refuse("", "members that are stored or deflated", f"{name!r} otherwise", "write it with numpy or zip")
+            with self._zip.open(info) as stream:
+                data = stream.read(self._left + 1)
+        if len(data) > self._left:
+            wanted = f"at most {self._left:,} more bytes out of an archive of {len(self._file.data):,}"
+            refuse("", wanted, f"{name!r} of {info.file_size:,}", "save the model without compressing it")
+        self._left -= len(data)
         return data
 
 

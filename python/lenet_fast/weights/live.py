@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ..errors import WeightsError, brief
+from ..budget import Budget, checked, spending
+from ..errors import WeightsError, brief, inside
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
@@ -21,16 +21,9 @@ from .source import TORCH, UNKNOWN, Source
 _IMAGES = 8
 
 
-@contextmanager
-def _inside(name: str) -> Iterator[None]:
-    """The door: what is wrong with an object is said with its name."""
-    try:
-        yield
-    except WeightsError as error:
-        raise error.inside(name) from error.__cause__
-
-
-def from_torch(module: Any, example: Any = None, *, preprocess: str | Preprocess | None = None) -> Model:
+def from_torch(
+    module: Any, example: Any = None, *, preprocess: str | Preprocess | None = None, budget: Budget | None = None
+) -> Model:
     """Make a model of a PyTorch module: what `module.eval()` computes.
 
     Parameters
@@ -39,8 +32,8 @@ def from_torch(module: Any, example: Any = None, *, preprocess: str | Preprocess
         A torch.nn.Module of the LeNet family; it is not changed.
     example
         One image as the module takes it, (1, channels, height, width); zeros of 28x28 or 32x32 where only one fits.
-    preprocess
-        How training scaled the pixels, as for `lenet_fast.load`.
+    preprocess, budget
+        How training scaled the pixels, and the most that the model may take, as for `lenet_fast.load`.
 
     Raises
     ------
@@ -51,12 +44,13 @@ def from_torch(module: Any, example: Any = None, *, preprocess: str | Preprocess
     --------
     >>> model = lenet_fast.from_torch(module, preprocess="mnist")  # doctest: +SKIP
     """
-    from .graphs.torch_module import read_module
+    from .graphs.torch_module import checked_module, read_module
 
-    name = type(module).__name__
-    with _inside(name):
-        source, example = read_module(module, example)
-    model = build(source, Wishes(preprocess=preprocess), name).model
+    name = type(checked_module(module)).__name__
+    with spending(checked(budget)):
+        with inside(name):
+            source, example = read_module(module, example)
+        model = build(source, Wishes(preprocess=preprocess), name).model
     return _compared(model, module, source, lambda images: _torch_outputs(module, example, images))
 
 
@@ -71,7 +65,7 @@ def _torch_outputs(module: Any, example: Any, images: Any) -> Any:
     return torch.cat([o.reshape(1, -1) for o in outputs]).double().numpy()
 
 
-def from_keras(model: Any, *, preprocess: str | Preprocess | None = None) -> Model:
+def from_keras(model: Any, *, preprocess: str | Preprocess | None = None, budget: Budget | None = None) -> Model:
     """Make a model of a live Keras model, of Keras 2 or 3 and any backend: what `model.predict` computes.
 
     Parameters
@@ -80,6 +74,8 @@ def from_keras(model: Any, *, preprocess: str | Preprocess | None = None) -> Mod
         A Sequential or Functional keras.Model of the LeNet family.
     preprocess
         How training scaled the pixels, as for `lenet_fast.load`; not wanted where the model scales them itself.
+    budget
+        The most that the model may take, as for `lenet_fast.load`.
 
     Raises
     ------
@@ -95,9 +91,10 @@ def from_keras(model: Any, *, preprocess: str | Preprocess | None = None) -> Mod
     if not hasattr(model, "to_json") or not hasattr(model, "layers"):
         raise TypeError(f"model: wanted a keras.Model, found {type(model).__name__}")
     name = type(model).__name__
-    with _inside(name):
-        source = read_model(model)
-    made = build(source, Wishes(preprocess=preprocess), name).model
+    with spending(checked(budget)):
+        with inside(name):
+            source = read_model(model)
+        made = build(source, Wishes(preprocess=preprocess), name).model
     shape = model.input_shape[1:]
     return _compared(
         made, model, source, lambda images: np.asarray(model.predict(_keras_layout(images, shape), verbose=0))
@@ -130,7 +127,7 @@ def _compared(model: Model, original: Any, source: Source, outputs: Any) -> Mode
     return model
 
 
-def from_onnx(model: Any, *, preprocess: str | Preprocess | None = None) -> Model:
+def from_onnx(model: Any, *, preprocess: str | Preprocess | None = None, budget: Budget | None = None) -> Model:
     """Make a model of an onnx.ModelProto; as `lenet_fast.load` does of its file.
 
     Examples
@@ -141,9 +138,10 @@ def from_onnx(model: Any, *, preprocess: str | Preprocess | None = None) -> Mode
 
     if not hasattr(model, "graph") or not hasattr(model, "opset_import"):
         raise TypeError(f"model: wanted an onnx.ModelProto, found {type(model).__name__}")
-    with _inside("ModelProto"):
-        source = read_model(model)
-    return build(source, Wishes(preprocess=preprocess), "ModelProto").model
+    with spending(checked(budget)):
+        with inside("ModelProto"):
+            source = read_model(model)
+        return build(source, Wishes(preprocess=preprocess), "ModelProto").model
 
 
 def from_state_dict(
@@ -157,6 +155,7 @@ def from_state_dict(
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
+    budget: Budget | None = None,
 ) -> Model:
     """Make a model of named arrays: a PyTorch state dict, or NumPy arrays from anywhere.
 
@@ -166,7 +165,7 @@ def from_state_dict(
         Name -> array or torch.Tensor.
     network
         A name of `lenet_fast.networks()`, or a `Network`.
-    preprocess, activation, pooling, padding, flatten, coefficients, compact
+    preprocess, activation, pooling, padding, flatten, coefficients, compact, budget
         As for `lenet_fast.load`.
 
     Raises
@@ -187,7 +186,8 @@ def from_state_dict(
     given = {"activation": activation, "pooling": pooling, "padding": padding}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
-    return build(Source("state dict", tensors, layout), wishes, "state dict").model
+    with spending(checked(budget)):
+        return build(Source("state dict", tensors, layout), wishes, "state dict").model
 
 
 def _as_array(name: str, value: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from ..budget import Budget, checked, spending
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
@@ -29,6 +30,7 @@ def load(
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
+    budget: Budget | None = None,
 ) -> Model:
     """Read a model from a file of any trainer.
 
@@ -60,11 +62,14 @@ def load(
         tell.
     compact
         "ascending" or "wrapped": the order of C3's kernels, where they are stored without gaps.
+    budget
+        The most that loading may take; the default one holds any LeNet. Beyond it the file is refused, within a second.
 
     Raises
     ------
     WeightsError
-        If the file is not a model of the family, is damaged, reads in two ways, or does not compute what it should.
+        If the file is not a model of the family, is damaged, reads in two ways, or does not compute what it should;
+        `OverBudgetError`, which is one, if it asks for more than the budget.
     ImportError
         If reading the format needs a package that is not installed; the message has the line that installs it.
     OSError
@@ -81,16 +86,20 @@ def load(
     given = {"activation": activation, "pooling": pooling, "padding": padding}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
-    if check is None:
-        return read_model(path, wishes).model
-    return best(verify_file(path, wishes, *check), str(path)).model
+    with spending(checked(budget)):
+        if check is None:
+            return read_model(path, wishes).model
+        return best(verify_file(path, wishes, *check), str(path)).model
 
 
 def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
     """What `load` reads, with the format and the source name of every tensor."""
-    return build(read(Path(path)), wishes or Wishes(), str(path))
+    with spending():
+        return build(read(Path(path)), wishes or Wishes(), str(path))
 
 
 def verify_file(path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike) -> list[Finding]:
     """Every reading of a file and how near it comes to a trainer's outputs, the best first."""
-    return verify(read(Path(path)), wishes, images, expected, str(path))
+    with spending():
+        source = read(Path(path))
+    return verify(source, wishes, images, expected, str(path))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..budget import need
 from ..calibration import Calibration
-from ..errors import DAMAGE, WeightsError, brief, refuse
+from ..errors import refuse, whole
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
+from . import json_text
+from .cost import afford
 from .description import FORMAT, KEY, sha256_of
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Of the largest score of an image: what float32 arithmetic may differ by between versions and machines.
 _TOLERANCE = 1e-5
-_WANTED = "the metadata that lenet_fast wrote"
+_WANTED = "a description that lenet_fast wrote"
 
 
 def model_from(tensors: Tensors, metadata: Mapping[str, str]) -> Model:
@@ -34,13 +36,10 @@ def model_from(tensors: Tensors, metadata: Mapping[str, str]) -> Model:
     for name, array in tensors.items():
         if array.dtype != np.float32:
             refuse(name, "float32", f"{array.dtype}")
-    try:
+    with whole(_WANTED):
         network = Network.from_dict(_part(description, "network"))
         parts = _parts(description)
-    except WeightsError:
-        raise
-    except DAMAGE as error:
-        raise WeightsError("", _WANTED, f"it damaged ({brief(error)})") from error
+    afford(network)
     model = Model(network, tensors, **parts)
     _run_check(model, images, scores)
     return model
@@ -50,22 +49,12 @@ def parts_beside_network(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Arguments of `Model` that a graph's metadata hold: scaling, class names, card and calibration; none without."""
     if KEY not in metadata:
         return {}
-    try:
+    with whole(_WANTED):
         return _parts(_parsed(metadata))
-    except WeightsError:
-        raise
-    except DAMAGE as error:
-        raise WeightsError("", _WANTED, f"it damaged ({brief(error)})") from error
 
 
 def _parsed(metadata: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        description = json.loads(metadata[KEY])
-        if not isinstance(description, dict):
-            raise ValueError("no JSON object")
-    except (ValueError, RecursionError) as error:
-        raise WeightsError("", _WANTED, f"it damaged ({brief(error)})") from error
-    return description
+    return json_text.parsed(metadata[KEY], _WANTED)
 
 
 def _part(description: Mapping[str, Any], key: str) -> Any:
@@ -97,6 +86,7 @@ def _run_check(model: Model, images: Any, wanted: Any) -> None:
         or wanted.shape != (len(images), model.network.classes)
     ):
         refuse("", "check images and scores that fit the network", f"{images.shape} and {wanted.shape}")
+    need("check_images", len(images))
     found = model.scores(images)
     error = np.abs(found - wanted) / np.abs(wanted).max(axis=1, keepdims=True, initial=np.finfo(np.float32).tiny)
     if not (error <= _TOLERANCE).all():

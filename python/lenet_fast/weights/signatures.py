@@ -22,7 +22,7 @@ _NCNN = re.compile(rb"\s*7767517\s")
 _CAFFE_TEXT = re.compile(
     rb"\s*(#[^\n]*\n\s*)*(name|layers?|input|input_dim|input_shape|force_backward|state|debug_info)\s*[:{]"
 )
-_CAFFE_LAYER = re.compile(rb"\blayers?\s*:?\s*\{")
+_CAFFE_LAYER = re.compile(rb"\blayers?\s*(:\s*)?\{")
 #: A map that begins with a name, and the beginning of an array: extension, three parts, a shape.
 _FLAX_MAP = re.compile(rb"(?:[\x81-\x8f]|\xde..)(?:[\xa0-\xbf]|\xd9.)", re.DOTALL)
 _FLAX_ARRAY = re.compile(rb"(?:[\xd4-\xd8]|\xc7.|\xc8..|\xc9....)[\x01\x03]\x93[\x90-\x98]", re.DOTALL)
@@ -102,7 +102,7 @@ def is_caffe_text(data: bytes) -> bool:
 
 def is_flax(data: bytes) -> bool:
     """A MessagePack map that has an array of Flax's in it."""
-    return _FLAX_MAP.match(data) is not None and _FLAX_ARRAY.search(data) is not None
+    return _FLAX_MAP.match(data) is not None and _FLAX_ARRAY.search(data[:_LARGEST_TEXT]) is not None
 
 
 def is_pickle(data: bytes) -> bool:

@@ -5,6 +5,7 @@ A reader is loaded when a file of its kind comes. What goes wrong inside one get
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from ..errors import WeightsError, refuse
+from ..errors import inside, refuse
 from . import signatures as signs
 from .files import Archive, File
 from .source import Source
@@ -103,18 +104,25 @@ _MISTAKES: tuple[tuple[bytes, str, str], ...] = (
 
 
 def read(path: Path) -> Source:
-    """Read a file or folder of any supported format; WeightsError, with its name, says what it is otherwise."""
-    try:
-        return _read_folder(path) if path.is_dir() else _read_file(File.open(path))
-    except WeightsError as error:
-        raise error.inside(str(path)) from error.__cause__
+    """Read a file or folder of any supported format; WeightsError, with its name, says what it is otherwise.
+
+    What goes out beside that: OSError where the path itself cannot be opened, ImportError where a package is missing,
+    MemoryError where the machine has no more.
+    """
+    if path.is_dir():
+        os.scandir(path).close()  # OSError if it cannot be opened
+        with inside(str(path)):
+            return _read_folder(path)
+    file = File.open(path)
+    with inside(str(path)):
+        return _read_file(file)
 
 
 def _read_folder(path: Path) -> Source:
     from .arrays import tensorflow, text
 
     index = tensorflow.index_in(path)
-    return text.read_folder(path) if index is None else tensorflow.read(File.open(index))
+    return text.read_folder(path) if index is None else tensorflow.read(File.inside(index))
 
 
 def format_of(data: bytes) -> Format | None:

@@ -43,7 +43,7 @@ UNKNOWN = Layout()
 class Modules:
     """Layers of a pickled module, which says what they are but not in which order they compute."""
 
-    paddings: tuple[int, ...] = ()  # of the convolutions
+    paddings: list[int] = field(default_factory=list)  # of the convolutions
     activations: set[str] = field(default_factory=set)
     poolings: set[str] = field(default_factory=set)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..budget import spending
 from ..errors import ArgumentError, OpenQuestionError, WeightsError
 from ..images import Preprocess
 from ..network import Network
@@ -58,7 +59,9 @@ def verify(source: Source, wishes: Wishes, images: ArrayLike, expected: ArrayLik
     found: list[Finding] = []
     built: list[Imported] = []
     first: WeightsError | None = None
-    for reading, wish in _networks(source, wishes):
+    with spending():
+        readings = list(_networks(source, wishes))
+    for reading, wish in readings:
         try:
             for words, imported in _answered(source, wish, name):
                 if not any(_same(imported, other) for other in built):
@@ -74,7 +77,9 @@ def verify(source: Source, wishes: Wishes, images: ArrayLike, expected: ArrayLik
 def _answered(source: Source, wish: Wishes, name: str) -> Iterator[tuple[dict[str, str], Imported]]:
     """The model, or one for every answer to what the file leaves open."""
     try:
-        yield {}, build(source, wish, name)
+        with spending():  # every reading has the whole budget
+            imported = build(source, wish, name)
+        yield {}, imported
     except OpenQuestionError as question:
         for choice in question.choices:
             answered = replace(wish, answers=replace(wish.answers, **{question.keyword: choice}))

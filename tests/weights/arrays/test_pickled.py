@@ -6,6 +6,8 @@ import io
 import pickle
 
 import pytest
+from lenet_fast import Budget, OverBudgetError
+from lenet_fast.budget import spending
 from lenet_fast.weights.arrays import pickled
 
 
@@ -13,12 +15,13 @@ def parse(data):
     return pickled.parse(io.BytesIO(data))
 
 
-def test_a_pickle_has_as_many_operations_as_a_model_needs_at_most(monkeypatch):
+def test_every_operation_is_a_visit():
     """Whatever its length: each operation costs time."""
-    monkeypatch.setattr(pickled, "_MOST_OPCODES", 100)
-    assert parse(b"\x80\x02" + b"N0" * 49 + b"N.") is None  # a hundred, and the end
-    with pytest.raises(ValueError, match="more operations"):
-        parse(b"N0" * 50 + b"N.")
+    with spending(Budget(visits=101)) as spent:
+        assert parse(b"\x80\x02" + b"N0" * 49 + b"N.") is None  # a hundred, and the end
+        assert spent.spent["visits"] == 101
+        with pytest.raises(OverBudgetError, match="at most 101 steps of reading, found 102"):
+            parse(b"N.")
 
 
 # --- the machine ---

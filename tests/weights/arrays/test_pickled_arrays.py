@@ -42,7 +42,7 @@ def stored(array, **changes):
     ],
 )
 def test_an_array_needs_as_many_bytes_as_its_shape_says(changes):
-    with pytest.raises(ValueError, match="shape .* bytes"):
+    with pytest.raises(ValueError, match="shape .* bytes|whose sizes are no numbers|of no plain numbers"):
         pickled_arrays.numpy_array(stored(np.ones((2, 3), np.float32), **changes))
 
 
@@ -79,7 +79,7 @@ def test_arrays_are_named_by_the_path_to_them():
     assert names({"a": a, "net": {"w": a.copy(), 3: [a.copy(), (a.copy(),)]}}) == ["a", "net.w", "net.3.0", "net.3.1.0"]
     assert names(a) == ["array"]
     assert names([a, a.copy()]) == ["0", "1"]
-    assert names({"x.y": a, "x": {"y": a.copy()}}) == ["x.y", "x.y'"]  # none is lost
+    assert names({"x.y": a, "x": {"y": a.copy()}}) == ["x.y", "x.y'2"]  # none is lost
 
 
 def test_ordered_dictionaries_are_dictionaries():

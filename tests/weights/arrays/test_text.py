@@ -90,8 +90,8 @@ def test_what_a_text_may_be(folder, content, wanted):
         (b"# shape 99999999999 99999999999\n1 2", "found 2"),
         (b"# shape " + b"1" * 100_000 + b"\n1 2", "found 2"),
         (b"# shape 1 1 1 1 1 1 1 1 1\n1", "found 1"),
-        (b"1 " * (1 << 22), "it is a data set"),
-        (b" " * ((1 << 25) + 1), "it is a data set"),
+        (b"1 " * (1 << 22), "steps of reading, found 4,194,304"),
+        (b" " * ((1 << 27) + 1), "it is a data set"),
     ],
 )
 def test_what_it_may_not_be(folder, content, found):
@@ -116,13 +116,13 @@ def test_files_that_are_no_tensors(folder):
 def test_links_and_pipes_are_not_opened(folder, tmp_path):
     (tmp_path / "secret.txt").write_text("1 2 3")
     (folder / "a.txt").symlink_to(tmp_path / "secret.txt")
-    refused(folder, "found a link or something else")
+    refused(folder, "wanted a regular file, found a link")
     (folder / "a.txt").unlink()
     os.mkfifo(folder / "a.txt")
-    refused(folder, "found a link or something else")
+    refused(folder, "wanted a regular file, found something else")
     (folder / "a.txt").unlink()
     (folder / "a.txt").mkdir()
-    refused(folder, "found a link or something else")
+    refused(folder, "wanted a regular file, found something else")
 
 
 def test_two_hundred_files_at_most(folder):

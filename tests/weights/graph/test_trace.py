@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from canonical import MOVES, NONE, Row, Trace, last_to_first, normal, refused
+from lenet_fast import Budget, OverBudgetError
+from lenet_fast.budget import spending
 
 # --- the image ---
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 0, 28), (1, -1, 28, 28), (1, 1, 28, 0), (1,), (1, 1, 1 << 10, 1 << 9)])
-def test_an_image_has_known_sizes_that_are_no_photographs(shape):
+@pytest.mark.parametrize("shape", [(1, 1, 0, 28), (1, -1, 28, 28), (1, 1, 28, 0), (1,), (1,) * 10])
+def test_an_image_has_known_sizes(shape):
     refused(lambda: Trace().image(shape), "input: wanted an image of known size")
 
 
-def test_the_largest_image_is_one():
+def test_the_pixels_of_an_image_are_counted():
     assert Trace().image((1, 1, 512, 512)).index.size == 1 << 18
+    with pytest.raises(OverBudgetError, match="found 1,099,511,627,776"):
+        Trace().image((1, 1, 1 << 20, 1 << 20))
 
 
 LAYOUTS = {
@@ -199,12 +203,18 @@ def test_steps_know_their_names_in_the_file():
     assert (row.trace.steps[0].where, row.trace.steps[0].tensors) == ("conv1", ("w", "b"))
 
 
-def test_a_network_of_the_family_is_small():
+def test_the_values_of_every_output_are_counted():
     row = Row((1, 1, 512, 512))
-    refused(
-        lambda: row.trace.conv(row.flow, np.zeros((17, 1, 5, 5)), None, "conv"),
-        "conv: ",
-        "an output of 4,387,088 values",
-    )
+    with spending(Budget(values=16 * 508 * 508)) as spent:
+        row.trace.conv(row.flow, np.zeros((16, 1, 5, 5)), None, "conv")
+        assert spent.spent["values"] == 16 * 508 * 508
     row = Row((1, 1, 512, 512))
-    row.trace.conv(row.flow, np.zeros((16, 1, 5, 5)), None, "conv")
+    with spending(Budget(values=16 * 508 * 508)), pytest.raises(OverBudgetError, match="found 4,387,088"):
+        row.trace.conv(row.flow, np.zeros((17, 1, 5, 5)), None, "conv")
+
+
+def test_the_parameters_of_all_layers_are_counted_together():
+    row = Row((1, 1, 12, 12))
+    with spending(Budget(parameters=50)), pytest.raises(OverBudgetError, match="at most 50 parameters, found 75"):
+        row.flow = row.trace.conv(row.flow, np.zeros((1, 1, 5, 5)), None, "conv")
+        row.trace.conv(row.flow, np.zeros((2, 1, 5, 5)), None, "conv")

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import pytest
 from canonical import refused
-from lenet_fast import WeightsError
+from lenet_fast import Budget, OverBudgetError, WeightsError
+from lenet_fast.budget import spending
 from lenet_fast.operations import Conv, Curve, Dense
 from lenet_fast.weights.graph import walker
 from lenet_fast.weights.graph.node import Constant, Entry, Graph, Image, Node, always
@@ -100,12 +101,27 @@ def test_constants_are_computed_within_a_budget():
     fill = [("Fill", "many", f"z{i}") for i in range(9)]
     rows = [*fill, *LENET[:3], ("Full", "r f", "y")]
     outputs = ("y", *(f"z{i}" for i in range(9)))
-    for many, is_within in (([1 << 10], True), ([1 << 22], False), ([1 << 23], False), ([1 << 40], False)):
-        whole = graph(*rows, outputs=outputs, constants=WEIGHTS | {"many": np.array(many)})
-        if is_within:
-            follow(whole)
-        else:
-            refused(lambda whole=whole: follow(whole), f"constants of {many[0]:,} values")
+    for many, is_within in ((1 << 10, True), (1 << 20, False), (1 << 23, False), (1 << 40, False)):
+        whole = graph(*rows, outputs=outputs, constants=WEIGHTS | {"many": np.array([many])})
+        with spending() as spent:
+            if is_within:
+                follow(whole)
+                assert 9 * many <= spent.spent["values"] < 9 * many + 1000
+                continue
+            with pytest.raises(OverBudgetError) as caught:
+                follow(whole)
+            assert caught.value.resource == "values"
+
+
+def test_what_is_tried_for_another_size_is_counted_too():
+    whole = graph(*LENET, shapes=[(1, 1, 40, 40), (1, 1, 8, 8)])
+    with spending() as once:
+        follow(graph(*LENET))
+    with spending() as twice:
+        follow(whole)
+    assert twice.spent["visits"] > once.spent["visits"]
+    with spending(Budget(visits=1)), pytest.raises(OverBudgetError, match="at most 1 steps"):
+        follow(whole)
 
 
 def test_what_is_infinite_or_no_number_is_no_warning():
@@ -145,7 +161,7 @@ def test_two_branches_that_meet_are_refused():
         TypeError("type"),
         ZeroDivisionError(),
         RecursionError(),
-        MemoryError(),
+        OSError("x"),
         ValueError("x"),
     ],
 )
@@ -156,6 +172,14 @@ def test_whatever_a_damaged_graph_raises_is_one_sentence(error):
     with pytest.raises(WeightsError, match="wanted a valid Format graph, found a contradiction in it") as caught:
         follow(graph(("Bad", "x", "y"), table=TABLE | {"Bad": raising}))
     assert caught.value.__cause__ is error
+
+
+def test_a_machine_without_memory_is_no_damage():
+    def raising(entry):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        follow(graph(("Bad", "x", "y"), table=TABLE | {"Bad": raising}))
 
 
 def test_an_input_that_nothing_computes_is_damage():

@@ -10,7 +10,8 @@ pytest.importorskip("torch", reason="torch is not installed (pip install '.[fram
 
 import foreign_graphs
 from google.protobuf import text_format
-from lenet_fast import WeightsError
+from lenet_fast import OverBudgetError, WeightsError
+from lenet_fast.budget import spending
 from lenet_fast.weights.graphs import caffe, caffe_schema
 from lenet_fast.weights.signatures import is_caffe
 
@@ -245,7 +246,7 @@ def test_other_files_look_different():
 def test_millions_of_empty_parts_are_refused(data, tmp_path):
     path = tmp_path / "net.caffemodel"
     path.write_bytes(data * (3_000_000 // len(data)))
-    with pytest.raises(WeightsError, match="more than 20,000 parts"):
+    with spending(), pytest.raises(OverBudgetError, match="at most 524,288 steps of reading"):
         foreign_graphs.loaded(caffe, path)
 
 

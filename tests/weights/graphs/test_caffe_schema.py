@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from lenet_fast import WeightsError
+from lenet_fast import Budget, OverBudgetError, WeightsError
+from lenet_fast.budget import spending
 from lenet_fast.weights.graphs import caffe_schema
 from lenet_fast.weights.graphs.caffe_schema import TEST, TRAIN, message_class, parsed, parsed_text
 
@@ -90,16 +91,14 @@ def test_every_cut_is_damage():
 
 
 def test_what_is_parsed_is_no_larger_than_a_lenet(monkeypatch):
-    """By bytes, and by parts, each of which takes far more memory than its bytes."""
-    monkeypatch.setattr(caffe_schema, "_LARGEST", len(BINARY))
+    """By bytes of text, and by parts, each of which takes far more memory than its bytes."""
     monkeypatch.setattr(caffe_schema, "LARGEST_TEXT", len(TEXT))
     parsed(BINARY), parsed_text(TEXT)
-    with pytest.raises(WeightsError, match="it is another network"):
-        parsed(BINARY + b"\n\x01x")
     with pytest.raises(WeightsError, match=r"load the \.caffemodel"):
         parsed_text(TEXT + b"\n")
-    monkeypatch.setattr(caffe_schema, "_MOST_PARTS", 8)  # two fields, of which the layer has six
-    parsed(BINARY)
-    monkeypatch.setattr(caffe_schema, "_MOST_PARTS", 7)
-    with pytest.raises(WeightsError, match="more than 7 parts"):
+    with spending() as spent:
+        parsed(BINARY)
+    visits = spent.spent["visits"]
+    assert visits > 8  # two fields, of which the layer has six
+    with spending(Budget(visits=visits - 1)), pytest.raises(OverBudgetError, match=f"found {visits}"):
         parsed(BINARY)

@@ -83,7 +83,7 @@ def test_arrays_lie_one_behind_the_other():
     for found, wanted in (
         (weights.tagged(3, "a"), VALUES), (weights.tagged(3, "b"), VALUES), (weights.plain(3, "c"), VALUES[::-1])
     ):  # fmt: skip
-        assert found.dtype == np.float64
+        assert found.dtype == np.float32
         np.testing.assert_array_equal(found, wanted)
     weights.check_end()
 

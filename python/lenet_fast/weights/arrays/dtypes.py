@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
+
 Order: TypeAlias = Literal["<", ">"]
 
 #: The upper half of a float32: two bytes in a file, float32 once they are read.
@@ -30,4 +32,5 @@ def values(data: bytes | memoryview, kind: str, order: Order = "<") -> NDArray[A
 
 def widened(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """The float32 of which these are the upper halves."""
+    charge("values", bits.size)
     return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...errors import whole
 from ...extras import needs
 from ..files import File
@@ -25,13 +26,15 @@ _ARRAY, _SCALAR = 1, 3
 _CHUNKED = "__msgpack_chunked_array__"
 _TYPES = re.compile(r"float(16|32|64)|bfloat16|u?int(8|16|32|64)|bool|complex(64|128)")
 _DEEPEST, _MOST, _LONGEST_NAME = 32, 1 << 12, 1 << 10
+#: How an item begins that is a map or a list.
+_MAPS, _LISTS = (*range(0x80, 0x90), 0xDE, 0xDF), (*range(0x90, 0xA0), 0xDC, 0xDD)
 
 
 def read(file: File) -> Source:
     """Read the arrays of a file; the names of the maps around them, joined by dots, are their names."""
     msgpack = needs("msgpack", "msgpack", "reading Flax files")
     tensors: Tensors = {}
-    with whole("a whole Flax file", "", msgpack.UnpackException):
+    with whole("a whole Flax file"):
         for name, array in _named("", _Reader(msgpack, file.data).tree(), 0):
             tensors[name] = array
             if len(tensors) > _MOST:
@@ -40,34 +43,56 @@ def read(file: File) -> Source:
 
 
 class _Reader:
-    """MessagePack with limits: no list or map that a LeNet does not need."""
+    """MessagePack, taken apart item by item so that each is counted; arrays are bytes inside it."""
 
     def __init__(self, msgpack: Any, data: bytes) -> None:
-        self._unpackb, self._data = msgpack.unpackb, data
-        self._extension = msgpack.ExtType
+        self._msgpack, self._data = msgpack, data
 
     def tree(self) -> Any:
         """The whole file."""
-        return self._unpack(self._data, self._found)
+        return self._all_of(self._data, 0)
 
-    def _unpack(self, data: bytes, found: Any) -> Any:
+    def _all_of(self, data: bytes, depth: int) -> Any:
         size = len(data)
-        return self._unpackb(
-            data,
-            ext_hook=found,
+        items = self._msgpack.Unpacker(
+            None,
             raw=False,
-            strict_map_key=True,
+            strict_map_key=False,
+            ext_hook=self._msgpack.ExtType,
+            max_buffer_size=size or 1,
             max_str_len=min(size, _LONGEST_NAME),
             max_bin_len=size,
             max_ext_len=size,
-            max_array_len=min(size, _MOST),
-            max_map_len=min(size, _MOST),
         )
+        items.feed(data)
+        value = self._item(items, data, depth)
+        if items.tell() != size:
+            raise ValueError(f"{size - items.tell():,} bytes too many")
+        return value
 
-    def _found(self, code: int, data: bytes) -> Any:
-        if code not in (_ARRAY, _SCALAR):
+    def _item(self, items: Any, data: bytes, depth: int) -> Any:
+        charge("visits", 2)
+        if depth > _DEEPEST:
+            raise ValueError("maps in maps without an end")
+        kind = data[items.tell()]
+        if kind in _MAPS:
+            count = items.read_map_header()
+            return dict(self._pair(items, data, depth) for _ in range(count))
+        if kind in _LISTS:
+            return [self._item(items, data, depth + 1) for _ in range(items.read_array_header())]
+        value = items.unpack()
+        return self._found(value, depth) if isinstance(value, self._msgpack.ExtType) else value
+
+    def _pair(self, items: Any, data: bytes, depth: int) -> tuple[Any, Any]:
+        key = self._item(items, data, _DEEPEST)
+        if not isinstance(key, (str, bytes)):
+            raise ValueError(f"a map with a key that is a {type(key).__name__}")
+        return key, self._item(items, data, depth + 1)
+
+    def _found(self, extension: Any, depth: int) -> Any:
+        if extension.code not in (_ARRAY, _SCALAR):
             return None  # a complex number, perhaps
-        shape, kind, values = self._unpack(data, self._extension)
+        shape, kind, values = self._all_of(extension.data, depth + 1)
         return _array(shape, kind, values)
 
 

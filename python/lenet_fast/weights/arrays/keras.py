@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ..names import natural
 from ..source import KERAS, UNKNOWN, Source, Tensors
 from .hdf5 import Hdf5
@@ -54,6 +55,7 @@ def by_layer_2(hdf5: Hdf5, group: Any) -> dict[str, Named]:
     for layer in [*_names(hdf5, "layer_names", group), "top_level_model_weights"]:
         inside = hdf5.group(layer, group)
         for path in _names(hdf5, "weight_names", inside) if inside is not None else ():
+            charge("visits")
             parts = path.split("/")
             array = hdf5.values(hdf5.group(path, inside))
             owner = parts[-2] if len(parts) > 1 else layer

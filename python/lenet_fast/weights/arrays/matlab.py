@@ -18,8 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge, current
 from ...errors import refuse, whole
-from ..files import LARGEST, LARGEST_UNPACKED, File
+from ..files import File
 from ..source import UNKNOWN, Layout, Source, Tensors
 from . import dtypes
 
@@ -44,8 +45,8 @@ def read(file: File) -> Source:
         refuse("", "a .mat file of version 5", "one of version 7.3", "save with -v7")
     if order is None:
         refuse("", "a whole .mat file of version 5", "another or half a header", "save with -v7")
-    reader = _Reader(order)
-    with whole("a whole .mat file", "", zlib.error):
+    reader = _Reader(order, current().unpacked_bytes(len(data)))
+    with whole("a whole .mat file"):
         tensors = dict(reader.variables(memoryview(data)[_HEADER:]))
     if not tensors and reader.objects:
         found = f"{reader.objects[0]!r}, an object of MATLAB's"
@@ -80,16 +81,17 @@ def _text(data: memoryview) -> str:
 class _Reader:
     """Elements in one order of bytes; counts what it makes, so that a small file stays small."""
 
-    def __init__(self, order: dtypes.Order) -> None:
+    def __init__(self, order: dtypes.Order, unpacked: int) -> None:
         self._order = order
         self._endian: Literal["little", "big"] = "little" if order == "<" else "big"
-        self._left, self._made, self._matrices = LARGEST_UNPACKED, 0, 0
+        self._left, self._matrices = unpacked, 0
         self.objects: list[str] = []
 
     def variables(self, data: memoryview) -> Iterator[tuple[str, NDArray[Any]]]:
         """Every array, by name."""
         at = 0
         while at < len(data):
+            charge("visits", 10)
             kind, body, at = self._element(data, at)
             if kind == _COMPRESSED:
                 kind, body, _ = self._element(self._unpacked(body), 0)
@@ -125,6 +127,7 @@ class _Reader:
     def _matrix(self, data: memoryview, path: str | None, depth: int) -> Iterator[tuple[str, NDArray[Any]]]:
         """The arrays in a matrix; `path` is its name where it is inside another."""
         self._matrices += 1
+        charge("visits", 20)
         if depth > _DEEPEST or self._matrices > _MOST:
             raise ValueError("more cells and structs than a model has")
         if not data:  # what an empty cell holds
@@ -147,7 +150,7 @@ class _Reader:
             _, name, at = self._element(data, at)
             return _Matrix(_OPAQUE, 0, (), _text(name), at)
         kind, sizes, at = self._element(data, at)
-        shape = tuple(int(n) for n in self._values(kind, sizes))
+        shape = tuple(int(n) for n in self._values(kind, sizes)[:9])
         if not 2 <= len(shape) <= 8 or min(shape) < 0:
             raise ValueError(f"a matrix of {len(shape)} axes")
         _, name, at = self._element(data, at)
@@ -164,11 +167,11 @@ class _Reader:
         flat = self._values(kind, body)
         if math.prod(head.shape) != len(flat):
             raise ValueError(f"a matrix of shape {head.shape} of {len(flat):,} values")
-        self._made += len(flat) * 8
-        if self._made > LARGEST:
-            raise ValueError("more values than a model has")
-        with np.errstate(all="ignore"):
-            flat = flat.astype(_CLASSES[head.kind])
+        wanted = np.dtype(_CLASSES[head.kind]).newbyteorder(self._order)
+        if flat.dtype != wanted:
+            charge("values", len(flat))
+            with np.errstate(all="ignore"):
+                flat = flat.astype(wanted)
         if len(head.shape) == 2 and 1 in head.shape:
             return flat.reshape([n for n in head.shape if n != 1])
         return flat.reshape(head.shape, order="F")

@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...errors import whole
 from ..files import File
 from ..signatures import MXNET
@@ -34,7 +35,7 @@ class _Reader:
     """A place in the file, which moves on."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, len(MXNET)
+        self._data, self._at = memoryview(data), len(MXNET)
 
     def tensors(self) -> Tensors:
         """Name -> array."""
@@ -46,7 +47,7 @@ class _Reader:
             raise ValueError(f"{len(set(names))} names of {len(arrays)} arrays")
         return {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
 
-    def _take(self, size: int) -> bytes:
+    def _take(self, size: int) -> memoryview:
         if size > len(self._data) - self._at:
             raise ValueError(f"{len(self._data) - self._at:,} bytes where {size:,} belong")
         self._at += size
@@ -65,11 +66,12 @@ class _Reader:
         (length,) = self._numbers("Q")
         if length > _LONGEST_NAME:
             raise ValueError(f"a name of {length:,} bytes")
-        name = self._take(length).decode()
+        name = bytes(self._take(length)).decode()
         return name[4:] if name.startswith(("arg:", "aux:")) else name
 
     def _array(self) -> NDArray[Any] | None:
         """One array; None where a shape without axes stands for none."""
+        charge("visits", 10)
         (magic,) = self._numbers("I")
         if magic in (_V2, _V3) and self._numbers("i") != (0,):
             raise ValueError("a sparse array; convert it with tostype('default')")

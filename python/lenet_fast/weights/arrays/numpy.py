@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import WeightsError, brief, refuse
+from ...budget import charge
+from ...errors import WeightsError, refuse, whole
 from ..files import Archive, File, replace_file
 from ..source import UNKNOWN, Source, Tensors
 from . import pickled, pickled_arrays
@@ -54,9 +55,11 @@ def read(file: File) -> Source:
 def parse(data: bytes, what: str = "") -> Tensors:
     """Name -> array of a .npy file, a plain array under an empty name; errors are about `what`."""
     try:
-        return _parsed(data)
-    except Exception as error:  # DAMAGE, and what NumPy's parser of the header raises
-        raise WeightsError(what, "a whole .npy array", f"a damaged one ({brief(error)})") from error
+        with whole("a whole .npy array"):
+            return _parsed(data)
+    except WeightsError as error:
+        error.what = error.what or what
+        raise
 
 
 def _parsed(data: bytes) -> Tensors:
@@ -64,11 +67,15 @@ def _parsed(data: bytes) -> Tensors:
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"format version {version}")
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(stream)
-    rest = data[stream.tell() :]
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        shape, fortran, dtype = read_header(stream)
+    except MemoryError as error:  # of Python's parser, whose depth is limited; the machine's is not meant
+        raise ValueError("a header that cannot be parsed") from error
+    rest = memoryview(data)[stream.tell() :]
     if dtype.hasobject:
         return pickled_arrays.named(_unwrapped(pickled.parse(io.BytesIO(rest))), _pickled_array)
+    charge("visits", 50)
     if math.prod(shape) * dtype.itemsize != len(rest):
         raise ValueError(f"{len(rest):,} bytes for shape {shape}")
     return {"": np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")}
@@ -85,12 +92,4 @@ def _unwrapped(tree: Any) -> Any:
 def _pickled_array(value: Any) -> NDArray[Any] | None:
     """An array, or nested lists of numbers."""
     array = pickled_arrays.numpy_array(value)
-    if array is None and isinstance(value, list) and value and _is_numeric(value, 0):
-        array = np.asarray(value, np.float64)
-    return array
-
-
-def _is_numeric(value: Any, depth: int) -> bool:
-    if isinstance(value, list):
-        return depth < 5 and bool(value) and all(_is_numeric(v, depth + 1) for v in value)
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return pickled_arrays.of_lists(value) if array is None else array

@@ -14,7 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-_MOST_OPCODES = 1 << 20
+from ...budget import charge
+
+#: Of the bits of a number that is a key: larger ones can be made so that all of them meet in one place of a dictionary.
+_KEY_BITS = 60
 _MARK = object()
 
 
@@ -25,7 +28,7 @@ class Name:
     path: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Call:
     """A call that was not made, and what would have been done to its result."""
 
@@ -44,19 +47,21 @@ class Call:
         return function.path if isinstance(function, Name) else ""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Persistent:
     """A reference to something that lies outside the pickle."""
 
     key: Any
 
 
-def parse(stream: io.BytesIO) -> Any:
-    """The object tree of the next pickle in a stream; ValueError if it is damaged."""
-    machine = _Machine()
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
-        if count > _MOST_OPCODES:
-            raise ValueError("a pickle with more operations than a model needs")
+def parse(stream: io.BytesIO, references: list[Persistent] | None = None) -> Any:
+    """The object tree of the next pickle in a stream; ValueError if it is damaged.
+
+    What it refers to outside is added to `references`. Parts may be shared: whoever walks the tree charges each visit.
+    """
+    machine = _Machine(references if references is not None else [])
+    for opcode, argument, _ in pickletools.genops(stream):
+        charge("visits")
         if opcode.name == "STOP":
             return machine.pop()
         machine.step(opcode.name, argument)
@@ -66,9 +71,10 @@ def parse(stream: io.BytesIO) -> Any:
 class _Machine:
     """The stack machine of the pickle format, with calls left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, references: list[Persistent]) -> None:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.references = references
 
     def pop(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
@@ -219,10 +225,11 @@ class _Machine:
             target.state = state
 
     def _persid(self, argument: Any) -> None:
-        self.stack.append(Persistent(argument))
+        self.references.append(Persistent(argument))
+        self.stack.append(self.references[-1])
 
     def _binpersid(self, _: Any) -> None:
-        self.stack.append(Persistent(self.pop()))
+        self._persid(self.pop())
 
 
 _PUSHES = (
@@ -242,8 +249,11 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
 
 
 def _as_dict(values: list[Any]) -> dict[Any, Any]:
-    """Pairs whose key is plain: nobody looks for others, and hashing nested tuples can overflow the stack."""
+    """Pairs whose key is plain: nobody looks for others, and hashing nested tuples takes for ever."""
     if len(values) % 2:
         raise ValueError("a pickle with a key without a value")
-    pairs = zip(values[::2], values[1::2], strict=True)
-    return {key: value for key, value in pairs if isinstance(key, (str, bytes, int, float, Name))}
+    return {key: value for key, value in zip(values[::2], values[1::2], strict=True) if _is_plain(key)}
+
+
+def _is_plain(key: Any) -> bool:
+    return isinstance(key, (str, bytes, Name)) or (isinstance(key, int) and key.bit_length() <= _KEY_BITS)

@@ -7,8 +7,6 @@ names; its bfloat16 are uint16. Other pickles say nothing on the order of axes. 
 from __future__ import annotations
 
 import io
-import math
-import re
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,7 @@ from . import dtypes, pickled, pickled_arrays
 from .pickled import Call
 
 _TABLE = "StructuredToParameterName@@"
-_DTYPE = re.compile(r"[<>|=]?[fiubc]\d{1,2}")
-_MOST_ARRAYS = 1 << 12
-_MOST_PICKLES, _LARGEST_ROW = 32, 1 << 24  # pickles in a row, and all of their bytes
+_MOST_PICKLES = 32  # in a row
 
 
 def read(file: File) -> Source:
@@ -31,7 +27,7 @@ def read(file: File) -> Source:
     with whole("a pickle of NumPy arrays"):
         tree = _tree(file.data)
         paddle = _is_paddle(tree)
-        tensors = pickled_arrays.named(tree, _Leaves(len(file.data)))
+        tensors = pickled_arrays.named(tree, _leaf)
     if not tensors:
         refuse("", "a pickle of NumPy arrays", "one without any", _way_out(file.data))
     if not paddle:
@@ -44,7 +40,7 @@ def _tree(data: bytes) -> Any:
     stream = io.BytesIO(data)
     trees = [pickled.parse(stream)]
     while stream.tell() < len(data):
-        if not isinstance(trees[-1], Call) or len(trees) == _MOST_PICKLES or len(data) > _LARGEST_ROW:
+        if not isinstance(trees[-1], Call) or len(trees) == _MOST_PICKLES:
             raise ValueError("more behind its end")
         trees.append(pickled.parse(stream))
     return trees if len(trees) > 1 else trees[0]
@@ -81,64 +77,21 @@ def _widened(tensors: Tensors) -> Tensors:
     return {name: dtypes.widened(a) if a.dtype == np.uint16 else a for name, a in tensors.items()}
 
 
-class _Leaves:
-    """What stands for an array: NumPy's calls, Paddle's pairs, rectangles of numbers in nested lists.
-
-    A list or an array may be in a pickle once and in its tree a thousand times, so no more is made of either than a
-    file of this size may hold.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._left, self._bytes, self._arrays = size, 4 * size, 0
-
-    def __call__(self, value: Any) -> NDArray[Any] | None:
-        if _pair(value):
-            value = (value.arguments[0] if isinstance(value, Call) else value)[1]
-        array = self._of_lists(value) if isinstance(value, list) else self._of_call(value)
-        if array is not None:
-            self._arrays += 1
-            self._bytes -= array.nbytes if isinstance(value, Call) else 0
-        if self._arrays > _MOST_ARRAYS or self._bytes < 0:
-            raise ValueError("more arrays than a model has")
-        return array
-
-    @staticmethod
-    def _of_call(value: Any) -> NDArray[Any] | None:
-        if not isinstance(value, Call) or not value.path.startswith("numpy"):
-            return None
-        if value.path.endswith(("._reconstruct", "._frombuffer", ".scalar")):
-            dtype = _dtype_of(value)
-            if not _DTYPE.fullmatch(dtype):
-                return None  # objects, texts, records
-        return pickled_arrays.numpy_array(value)
-
-    def _of_lists(self, value: list[Any]) -> NDArray[Any] | None:
-        shape: list[int] = []
-        level: Any = value
-        while isinstance(level, list) and level and len(shape) < 6:
-            shape.append(len(level))
-            level = level[0]
-        if isinstance(level, bool) or not isinstance(level, (int, float)) or math.prod(shape) > self._left:
-            return None
-        self._left -= math.prod(shape)
-        flat = _flattened(value, shape)
-        return None if flat is None else np.array(flat, np.float64).reshape(shape)
+def _leaf(value: Any) -> NDArray[Any] | None:
+    """What stands for an array: NumPy's calls, Paddle's pairs, rectangles of numbers in nested lists."""
+    if _pair(value):
+        value = (value.arguments[0] if isinstance(value, Call) else value)[1]
+    if isinstance(value, list):
+        return pickled_arrays.of_lists(value)
+    if not isinstance(value, Call) or not value.path.startswith("numpy"):
+        return None
+    if value.path.endswith(("._reconstruct", "._frombuffer", ".scalar")) and not _is_plain(value):
+        return None  # objects, texts, records
+    return pickled_arrays.numpy_array(value)
 
 
-def _dtype_of(value: Call) -> str:
-    """The name of the type in a call that makes an array."""
+def _is_plain(value: Call) -> bool:
+    """Whether a call makes an array of plain numbers."""
     where = value.state if value.path.endswith("._reconstruct") else value.arguments
     place = {"_reconstruct": 2, "_frombuffer": 1, "scalar": 0}[value.path.rpartition(".")[2]]
-    dtype = where[place]
-    name = dtype.arguments[0] if isinstance(dtype, Call) else ""
-    return name if isinstance(name, str) else ""
-
-
-def _flattened(value: list[Any], shape: list[int]) -> list[float] | None:
-    """The numbers of nested lists, or None if these are no rectangle of numbers."""
-    level: list[Any] = [value]
-    for size in shape:
-        if not all(isinstance(item, list) and len(item) == size for item in level):
-            return None
-        level = [number for item in level for number in item]
-    return level if all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in level) else None
+    return pickled_arrays.has_plain_dtype(where[place])

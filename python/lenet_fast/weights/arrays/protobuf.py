@@ -6,12 +6,16 @@ bits a byte (wire type 0), 8 or 4 bytes (1, 5), or a length and as many bytes (2
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import NamedTuple, TypeAlias
+
+from ...budget import charge
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _SIZES = {FIXED64: 8, FIXED32: 4}
 _LONGEST_VARINT = 10
+_DEEPEST = 32
 
 
 class Field(NamedTuple):
@@ -53,6 +57,37 @@ def fields(data: bytes, begin: int = 0, end: int | None = None, *, is_cut: bool 
             raise ValueError(f"a field of {size:,} bytes in {end - at:,}")
         yield Field(data, key >> 3, key & 7, at, at + size)
         at += size
+
+
+class Content(Enum):
+    """What is inside a field that holds no message to look into."""
+
+    BYTES = "it takes as much memory as bytes"
+    NUMBERS = "each byte may be a number"
+
+
+#: What is inside the fields of a message, by their numbers; of others nothing is known.
+Parts: TypeAlias = "Mapping[int, Parts | Content]"
+
+
+def charge_parts(data: bytes, parts: Parts, begin: int = 0, end: int | None = None, depth: int = 0) -> None:
+    """Count what parsing a message makes, before that is done: a part of two bytes may take a hundred of memory."""
+    if depth > _DEEPEST:
+        raise ValueError("messages in messages without an end")
+    for field in fields(data, begin, end, is_cut=True):
+        charge("visits")
+        if field.wire != LENGTH:
+            continue
+        last = min(field.end, len(data))
+        match parts.get(field.number):
+            case None:
+                charge("visits", (last - field.begin) // 2)
+            case Content.NUMBERS:
+                charge("values", last - field.begin)
+            case Content.BYTES:
+                pass
+            case inside:
+                charge_parts(data, inside, field.begin, last, depth + 1)
 
 
 def _extent(data: bytes, wire: int, at: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...errors import refuse, whole
 from ...operations import ACTIVATIONS
 from ..files import Archive, File
@@ -58,39 +59,37 @@ def read_legacy(file: File) -> Source:
     with whole("a PyTorch file"):
         for _ in range(3):
             pickled.parse(stream)
-        tree = pickled.parse(stream)
+        references: list[Persistent] = []
+        tree = pickled.parse(stream, references)
         keys = pickled.parse(stream)
-        places = _storage_places(stream, keys, _sizes(tree), file.data)
+        places = _storage_places(stream, keys, _sizes(references), file.data)
         tensors = _tensors(tree, places.__getitem__, "<")
         modules = _modules(tree)
     return Source("PyTorch", tensors, TORCH, modules=modules)
 
 
-def _sizes(tree: Any) -> dict[str, int]:
+def _sizes(references: list[Persistent]) -> dict[str, int]:
     """Key of a storage -> bytes of one of its values."""
-    sizes: dict[str, int] = {}
+    storages = [r for r in references if isinstance(r.key, tuple) and len(r.key) > 4 and r.key[0] == "storage"]
+    return {_key(storage): dtypes.itemsize(_kind(storage)) for storage in storages}
 
-    def note(value: Any) -> None:
-        if isinstance(value, Persistent) and isinstance(value.key, tuple) and len(value.key) > 4:
-            sizes[str(value.key[2])] = dtypes.itemsize(_kind(value))
 
-    def look(value: Any) -> NDArray[Any] | None:
-        if isinstance(value, Call) and value.path.rpartition(".")[2] in _REBUILDS:
-            note(value.arguments[0])
-        elif isinstance(value, Call):
-            for argument in value.arguments if isinstance(value.arguments, tuple) else ():
-                look(argument)
-        return None
-
-    pickled_arrays.named(tree, look)
-    return sizes
+def _key(reference: Persistent) -> str:
+    """What a storage is called."""
+    key = reference.key[2]
+    if not isinstance(key, (str, int)):
+        raise ValueError("a storage without a name")
+    return str(key)
 
 
 def _storage_places(stream: io.BytesIO, keys: Any, sizes: dict[str, int], data: bytes) -> dict[str, memoryview]:
     """Key -> bytes: each storage is a count of values, and the values."""
     places: dict[str, memoryview] = {}
     for key in keys if isinstance(keys, list) else ():
+        charge("visits")
         count = int.from_bytes(stream.read(8), "little", signed=True)
+        if not isinstance(key, (str, int)):
+            raise ValueError("a storage without a name")
         begin, length = stream.tell(), count * sizes.get(str(key), 4)
         if count < 0 or begin + length > len(data):
             raise ValueError(f"storage {key!r} of {count:,} values in {len(data) - begin:,} bytes")
@@ -101,15 +100,16 @@ def _storage_places(stream: io.BytesIO, keys: Any, sizes: dict[str, int], data: 
 
 def _kind(reference: Persistent) -> str:
     name = reference.key[1]
-    path = name.path if isinstance(name, Name) else str(name)
+    path = name.path if isinstance(name, Name) else name if isinstance(name, str) else ""
     kind = path.rpartition(".")[2]
     if kind not in _TYPES:
-        raise ValueError(f"a storage of {path}")
+        raise ValueError(f"a storage of {path[:100] or 'no type'}")
     return _TYPES[kind]
 
 
 def _tensors(tree: Any, storage: Storages, order: dtypes.Order) -> dict[str, NDArray[Any]]:
     def leaf(value: Any) -> NDArray[Any] | None:
+        charge("visits")
         if not isinstance(value, Call):
             return pickled_arrays.numpy_array(value)
         function = value.path.rpartition(".")[2]
@@ -133,22 +133,30 @@ def _rebuilt(arguments: Any, storage: Storages, order: dtypes.Order) -> NDArray[
     reference, offset, size, stride = arguments[:4]
     if not isinstance(reference, Persistent):
         raise ValueError("a tensor without a storage")
-    kind, data = _kind(reference), storage(str(reference.key[2]))
+    kind, data = _kind(reference), storage(_key(reference))
     if kind == "u1" and len(arguments) > 6 and isinstance(arguments[6], Name):  # v3: an untyped storage and a dtype
         kind = _UNTYPED.get(arguments[6].path, kind)
     flat = dtypes.values(data, kind, order)
-    sizes, strides = tuple(int(n) for n in size), tuple(int(n) for n in stride)
-    if len(sizes) != len(strides) or min((*sizes, *strides, int(offset)), default=0) < 0 or len(sizes) > 8:
+    sizes, strides = pickled_arrays.whole_numbers(size), pickled_arrays.whole_numbers(stride)
+    (begin,) = pickled_arrays.whole_numbers((offset,))
+    if len(sizes) != len(strides) or min((*sizes, *strides, begin), default=0) < 0:
         raise ValueError(f"a tensor of size {sizes} with strides {strides}")
     if math.prod(sizes) == 0:
         return np.zeros(sizes, flat.dtype)
-    last = int(offset) + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
+    last = begin + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
     if last >= len(flat) or math.prod(sizes) > len(flat):
         raise ValueError(f"a tensor of size {sizes} in a storage of {len(flat):,} values")
-    places = np.lib.stride_tricks.as_strided(
-        flat[int(offset) :], sizes, [s * flat.itemsize for s in strides], writeable=False
-    )
-    return np.ascontiguousarray(places).reshape(sizes)
+    return np.lib.stride_tricks.as_strided(flat[begin:], sizes, [s * flat.itemsize for s in strides], writeable=False)
+
+
+def _briefly(value: Any) -> str:
+    """A setting in a sentence; parts of a tuple may be shared, so that all of it would have no end."""
+    return repr(value) if isinstance(value, (int, float, str)) else f"({', '.join(map(str, _flat(value)))})"
+
+
+def _flat(value: Any) -> list[Any]:
+    few = value[:4] if isinstance(value, (tuple, list)) else ()
+    return [item if isinstance(item, (int, float, str)) else "..." for item in few]
 
 
 #: Layers of torch.nn as a network of ours would have them; what is not here says nothing.
@@ -180,10 +188,11 @@ def _note(found: Modules, kind: str, state: dict[Any, Any]) -> None:
         value = tuple(state[key]) if isinstance(state.get(key), list) else state.get(key, wanted[0])
         if value not in wanted:
             way_out = "only 5x5 convolutions with stride 1 and 2x2 pooling with stride 2 are supported"
-            refuse(kind, f"{key} {wanted[0]}", f"{value}", way_out)
+            refuse(kind, f"{key} {wanted[0]}", _briefly(value), way_out)
     if kind == "Conv2d":
         padding = state.get("padding")
-        found.paddings += (padding[0],) if isinstance(padding, tuple) and len(set(padding)) == 1 else ()
+        if isinstance(padding, tuple) and len(padding) == 2 and padding[0] == padding[1] and type(padding[0]) is int:
+            found.paddings.append(padding[0])
     elif kind in ("LeakyReLU", "PReLU"):
         way_out = "pass the live module to lenet_fast.from_torch, or export it to ONNX"
         refuse(kind, "activations without a slope in a pickled module", kind, way_out)

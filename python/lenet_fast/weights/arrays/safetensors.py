@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import refuse, whole
+from ...budget import charge
+from ...errors import refuse
+from .. import json_text
 from ..files import File, replace_file
 from ..source import KERAS, TORCH, UNKNOWN, Source, Tensors
 from . import dtypes
@@ -44,7 +46,7 @@ def parse(data: bytes) -> tuple[Tensors, dict[str, str]]:
     most = min(_LONGEST_HEADER, len(data) - 8)
     if length > most:
         refuse("", f"a header of at most {most:,} bytes", f"a length of {length:,}")
-    header = _parsed(data[8 : 8 + length])
+    header = json_text.parsed(data[8 : 8 + length], "a header in JSON")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         refuse("", "metadata that maps text to text", "something else")
@@ -52,22 +54,8 @@ def parse(data: bytes) -> tuple[Tensors, dict[str, str]]:
         (_entry(name, entry) for name, entry in header.items()), key=lambda entry: (entry.begin, entry.end)
     )
     _check_without_gaps(entries, len(data) - 8 - length)
-    return {entry.name: entry.array(data, 8 + length) for entry in entries}, metadata
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    with whole("a header in JSON"):
-        header = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates)
-    if not isinstance(header, dict):
-        refuse("", "a header that is a JSON object", type(header).__name__)
-    return header
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("the same name twice")
-    return result
+    bytes_of_tensors = memoryview(data)[8 + length :]
+    return {entry.name: entry.array(bytes_of_tensors) for entry in entries}, metadata
 
 
 class _Entry(NamedTuple):
@@ -79,13 +67,14 @@ class _Entry(NamedTuple):
     begin: int
     end: int
 
-    def array(self, data: bytes, start: int) -> NDArray[Any]:
-        """Its values, in a file whose tensors start at a place."""
-        return dtypes.values(data[start + self.begin : start + self.end], self.kind).reshape(self.shape)
+    def array(self, data: memoryview) -> NDArray[Any]:
+        """Its values, out of the bytes of all tensors."""
+        return dtypes.values(data[self.begin : self.end], self.kind).reshape(self.shape)
 
 
 def _entry(name: str, entry: Any) -> _Entry:
     """Check one entry of the header."""
+    charge("visits", 5)
     what = f"tensor {name!r}"
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         refuse(what, "dtype, shape and data_offsets", "something else")

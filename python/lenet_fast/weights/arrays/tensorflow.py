@@ -9,15 +9,18 @@ two files as `variables/variables.*`.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from ...budget import charge, current
 from ...errors import refuse, whole
-from ..files import LARGEST, File
+from ..files import File
 from ..names import natural
 from ..signatures import is_tensorflow
 from ..source import KERAS, Source, Tensors
@@ -26,16 +29,21 @@ from .protobuf import fields, varint
 
 _FOOTER, _TRAILER = 48, 5
 _LARGEST_INDEX = 1 << 21  # bytes; a LeNet's has some hundred
-_LONGEST_KEY, _MOST_KEYS, _MOST_SHARDS = 1 << 10, 1 << 13, 64
-_LARGEST_SUMMED = 1 << 23  # bytes of values whose checksums are looked at: those of a LeNet, in a second at most
+_LONGEST_KEY, _MOST_KEYS, _MOST_SHARDS, _MOST_AXES = 1 << 10, 1 << 12, 64, 8
+_LARGEST_SUMMED = 1 << 21  # bytes of values whose checksums are looked at: those of a LeNet, in a moment
+_MOST_FILES = 20_000  # of a folder that are looked at
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 _TYPES = {1: "f4", 2: "f8", 14: dtypes.BFLOAT16, 19: "f2"}
 
 
 def index_in(folder: Path) -> Path | None:
     """The index inside a SavedModel's folder, or the only one in a folder of checkpoints."""
-    saved = folder / "variables" / "variables.index"
-    found = [saved] if saved.is_file() else sorted(folder.glob("*.index"))[:2]
+    variables = folder / "variables"
+    saved = variables / "variables.index"
+    if saved.exists() and not variables.is_symlink():
+        return saved
+    with os.scandir(folder) as entries:
+        found = [folder / entry.name for entry in islice(entries, _MOST_FILES) if entry.name.endswith(".index")]
     return found[0] if len(found) == 1 else None
 
 
@@ -69,6 +77,8 @@ def _shape(data: bytes) -> tuple[int, ...]:
             sizes.append(next((size.signed() for size in fields(field.content()) if size.number == 1), 0))
         elif field.number == 3 and field.signed():
             raise ValueError("a variable of unknown rank")
+        if len(sizes) > _MOST_AXES:
+            raise ValueError(f"a variable of more than {_MOST_AXES} axes")
     return tuple(sizes)
 
 
@@ -111,6 +121,8 @@ def _table(data: bytes) -> dict[bytes, bytes]:
         if begin < behind:
             raise ValueError("blocks that overlap")
         found.update(_block(data, begin, length))
+        if len(found) > _MOST_KEYS:
+            raise ValueError("more keys than a model has")
         behind = begin + length
     return found
 
@@ -157,7 +169,7 @@ def _crc_table() -> list[int]:
 _CRC = _crc_table()
 
 
-def _checksum(data: bytes) -> int:
+def _checksum(data: bytes | memoryview) -> int:
     """CRC-32C, masked: rotated, and a constant added."""
     crc = 0xFFFFFFFF
     for byte in data:
@@ -182,19 +194,16 @@ class _Bundle:
         if 2 in header and header[2].signed():
             refuse("", "a little-endian checkpoint", "a big-endian one", "save it elsewhere")
         self._entries = {key.decode(): _entry(value) for key, value in table.items() if not key.startswith(b"\0")}
-        self._shards: dict[int, bytes] = {}
+        self._shards: dict[int, memoryview] = {}
         self._summed = 0
 
     def tensors(self) -> Tensors:
         """The variables of real numbers; counters, texts and the graph of objects are left out."""
         found: Tensors = {}
-        left = LARGEST
         for key in sorted(self._entries, key=natural):
+            charge("visits", 10)
             entry = self._entries[key]
             if entry.dtype in _TYPES and not self._is_memory(key):
-                left -= entry.size
-                if left < 0:
-                    raise ValueError("more values than a model has")
                 found[self._name(key)] = self._array(key, entry)
         if any(name.startswith("variables/") for name in found):  # Keras' export holds every variable twice
             return {name: array for name, array in found.items() if not name.startswith("_all_variables/")}
@@ -229,13 +238,13 @@ class _Bundle:
             raise ValueError(f"{key}, whose checksum differs")
         return dtypes.values(data, kind).reshape(entry.shape)
 
-    def _shard(self, number: int) -> bytes:
+    def _shard(self, number: int) -> memoryview:
         if not 0 <= number < self._count <= _MOST_SHARDS:
             raise ValueError(f"file {number} of {self._count}")
         if number not in self._shards:
             stem = self._file.path.name.removesuffix(".index")
             data = self._file.companion(f"{stem}.data-{number:05d}-of-{self._count:05d}").data
-            if sum(map(len, self._shards.values())) + len(data) > LARGEST:
+            if sum(map(len, self._shards.values())) + len(data) > current().file_bytes:
                 raise ValueError("more values than a model has")
-            self._shards[number] = data
+            self._shards[number] = memoryview(data)
         return self._shards[number]

@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 import os
 import re
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import WeightsError, refuse
+from ...budget import charge, current
+from ...errors import WeightsError, inside, refuse
 from ..files import File
 from ..names import natural
 from ..signatures import NUMPY
@@ -28,8 +26,9 @@ from . import numpy
 
 _ENDINGS = (".txt", ".csv", ".npy")
 _MOST_FILES = 200
-_LARGEST, _LARGEST_ALL = 1 << 25, 1 << 26  # bytes of a file, of all files
-_MOST_NUMBERS, _LONGEST_NUMBER = 1 << 21, 64
+_LONGEST_NUMBER, _MOST_AXES = 64, 8
+_IS_GAP = np.isin(np.arange(256), list(b" \t\r\n\f\v,;"))
+_PIECE = 1 << 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _SHAPE = re.compile(r"#\s*shape[:\s=]*([\dx\s,()\[\]]*)", re.IGNORECASE | re.ASCII)
 _WAY_OUT = "put one .txt, .csv or .npy file per tensor into a folder and pass the folder"
@@ -46,26 +45,17 @@ def read_folder(path: Path) -> Source:
     What is wrong with one of its files is raised as an error of that file's.
     """
     tensors: Tensors = {}
-    left = _LARGEST_ALL
+    left = current().file_bytes // 2
     for one in sorted(_files(path), key=lambda one: natural(one.name)):
-        with _inside(one):
-            file = _open(one)
-        left -= len(file.data)
-        if left < 0:
-            refuse("", "a model of a few megabytes", f"more than {_LARGEST_ALL:,} bytes")
-        with _inside(one):
+        with inside(str(one)):
+            left -= one.lstat().st_size
+            if left < 0:
+                refuse("", "a model of a few megabytes", "more, all files together", "it is a data set")
+            file = File.inside(one)
             if one.stem in tensors:
                 refuse("", "one file per tensor", f"two of the name {one.stem!r}", "remove one")
             tensors[one.stem] = _npy(file) if one.suffix == ".npy" else _text(file)
     return Source("folder", tensors, UNKNOWN)
-
-
-@contextmanager
-def _inside(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except WeightsError as error:
-        raise error.inside(str(path)) from error.__cause__
 
 
 def _files(path: Path) -> list[Path]:
@@ -80,16 +70,6 @@ def _files(path: Path) -> list[Path]:
     if len(found) > _MOST_FILES:
         refuse("", f"one file per tensor, {_MOST_FILES} at most", f"{len(found):,}", _WAY_OUT)
     return found
-
-
-def _open(path: Path) -> File:
-    """A regular file: no link, no pipe, nothing large."""
-    status = path.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        refuse("", "a regular file", "a link or something else", "copy the file itself here")
-    if status.st_size > _LARGEST:
-        refuse("", "a tensor of a few megabytes", f"{status.st_size:,} bytes", "it is a data set")
-    return File.open(path)
 
 
 def _npy(file: File) -> NDArray[Any]:
@@ -109,19 +89,27 @@ def _text(file: File) -> NDArray[Any]:
     if not len(values):
         refuse("", "numbers", "none", _WAY_OUT)
     if shape is not None:
-        return _shaped(values, tuple(int(size[:9]) for size in re.findall(r"\d+", shape[1])))
+        return _shaped(values, [int(size[:9]) for size in re.findall(r"\d+", shape[1])[: _MOST_AXES + 1]])
     widths = {len(row) for row in rows}
     return values.reshape(len(rows), -1) if len(rows) > 1 and len(widths) == 1 and widths != {1} else values
 
 
 def _lines(data: bytes) -> list[str]:
+    charge("visits", _words_in(data))
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        return data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise WeightsError("", "numbers as text", "other bytes", _WAY_OUT) from error
-    if sum(1 for _ in re.finditer(rb"[^\s,;]+", data)) > _MOST_NUMBERS:
-        refuse("", "a tensor", f"more than {_MOST_NUMBERS:,} numbers", "it is a data set")
-    return lines
+
+
+def _words_in(data: bytes) -> int:
+    """How many numbers, or whatever stands between gaps, there are, and how many lines."""
+    count, is_behind_gap = data.count(b"\n"), True
+    for at in range(0, len(data), _PIECE):
+        gap = _IS_GAP[np.frombuffer(data[at : at + _PIECE], np.uint8)]
+        count += int(np.count_nonzero(gap[:-1] & ~gap[1:])) + (is_behind_gap and not gap[0])
+        is_behind_gap = bool(gap[-1])
+    return count
 
 
 def _row(line: str) -> list[float]:
@@ -134,8 +122,8 @@ def _row(line: str) -> list[float]:
     return [float(text) for text in numbers]
 
 
-def _shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+def _shaped(values: NDArray[Any], shape: list[int]) -> NDArray[Any]:
     count = math.prod(shape)
-    if len(shape) > 8 or count != len(values):
-        refuse("", f"{count:,} numbers for the shape {shape}", f"{len(values):,}")
+    if len(shape) > _MOST_AXES or count != len(values):
+        refuse("", f"{count:,} numbers for the shape {tuple(shape)}", f"{len(values):,}")
     return values.reshape(shape)

@@ -18,9 +18,6 @@ from ...operations import Array
 
 Index = NDArray[np.int64]
 
-#: Values of one array on its way; a LeNet's largest has some ten thousand.
-LARGEST = 1 << 22
-
 
 @dataclass(frozen=True)
 class Codes:

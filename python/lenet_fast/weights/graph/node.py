@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...operations import Array
 from .flow import Flow
 
@@ -141,3 +142,12 @@ class Graph:
 def as_floats(array: Any) -> Array:
     """The array in float64."""
     return np.asarray(array, np.float64)
+
+
+def as_weights(array: Any) -> NDArray[Any]:
+    """Kernels or connections as the file has them where that is float32, for they are large; else in float64."""
+    given = np.asarray(array)
+    if given.dtype in (np.float32, np.float64):
+        return given
+    charge("values", given.size)
+    return as_floats(given)

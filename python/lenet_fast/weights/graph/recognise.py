@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from ... import network as family
+from ...budget import charge
 from ...errors import refuse
 from ...images import Preprocess
 from ...network import RBF, Conv5x5, Network, Subsample2x2
 from ...operations import AMPLITUDE, SLOPE, Affine, Array, Conv, Curve, Dense, Distances, Operation, Pool, Softmax
+from ..cost import afford
 from .trace import Step, Trace
 
 _ONE = Affine(np.array(1.0), np.array(0.0))
@@ -165,11 +167,13 @@ def _joined(operation: Operation, waiting: Affine, layers: list[_Layer], step: S
         case Conv(weight, bias, padding) if not padding or not waiting.shift.any():
             maps = weight.shape[1]
             scale, shift = (np.broadcast_to(v, (maps,))[None, :, None, None] for v in (waiting.scale, waiting.shift))
+            charge("values", weight.size)
             return Conv(weight * scale, bias + (weight * shift).sum((1, 2, 3)), padding), _ONE
         case Dense(weight, bias):
             maps = waiting.scale.size if waiting.scale.ndim else max(1, waiting.shift.size)
             each = weight.shape[1] // maps
             scale, shift = (np.repeat(np.broadcast_to(v, (maps,)), each) for v in (waiting.scale, waiting.shift))
+            charge("values", 2 * weight.size)
             return Dense(weight * scale, bias + weight @ shift), _ONE
     wanted = "a factor or shift (batch normalisation) that the next layer can take"
     why = "which pads with zeros" if isinstance(operation, Conv) else "which cannot take it"
@@ -200,19 +204,23 @@ def _assembled(trace: Trace, layers: list[_Layer], pixels: Affine, head: str) ->
                 tensors.append([codes])
     assert trace.maps is not None
     network = Network(trace.image_maps, tuple(made), head)
+    afford(network)
     if network.classes < 2:
         refuse(layers[-1].where, "two classes or more", "one output", "regression and binary heads are not supported")
     weights, sources = {}, {}
     for layer, figures, values in zip(layers, network.figures, tensors, strict=True):
         for i, ((name, shape), value) in enumerate(zip(figures.parameters.items(), values, strict=True)):
-            weights[name] = np.broadcast_to(value, shape).astype(np.float32)
+            weights[name] = np.broadcast_to(value, shape).astype(np.float32, copy=False)
             one_each = len(layer.tensors) == len(values)
             sources[name] = layer.tensors[i] if one_each else ", ".join(layer.tensors) or layer.where
     return Recognised(network, weights, preprocess_of(trace, pixels), sources)
 
 
 def _folded(weight: Array, bias: Array, affine: Affine) -> tuple[Array, Array]:
+    if affine is _ONE:
+        return weight, bias
     scale = np.broadcast_to(affine.scale, bias.shape)
+    charge("values", weight.size)
     return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias * scale + affine.shift
 
 

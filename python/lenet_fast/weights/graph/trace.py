@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 
 import numpy as np
 
+from ...budget import charge, need
 from ...errors import refuse
 from ...operations import Affine, Array, Conv, Dense, Distances, Operation, Pool
-from .flow import LARGEST, Flow, Index
+from .flow import Flow, Index
 
-_LARGEST_IMAGE = 1 << 18
+_MOST_AXES = 8
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,15 @@ class Trace:
     margin: int = 0  # how wide
     decision: str = ""  # "argmax" or "argmin", where the graph ends in labels
     uint8: bool = False  # whether the graph takes uint8 pixels
+    parameters: int = 0  # of all operations
 
     def image(self, shape: Sequence[int], where: str = "input") -> Flow:
         """The graph's input, of a shape with the batch axis first."""
         sizes = tuple(int(n) for n in shape[1:])
-        if not sizes or min(sizes) < 1 or np.prod(sizes, dtype=np.float64) > _LARGEST_IMAGE:
-            refuse(where, "an image of known size", f"shape {tuple(shape)}", "export the model with a fixed image size")
+        if not 1 <= len(sizes) <= _MOST_AXES or min(sizes) < 1:
+            found = f"shape {tuple(shape[: _MOST_AXES + 1])}"
+            refuse(where, "an image of known size", found, "export the model with a fixed image size")
+        charge("values", prod(sizes))
         self.input_shape = sizes
         return Flow(np.arange(int(np.prod(sizes)), dtype=np.int64).reshape(1, *sizes), 0)
 
@@ -134,6 +139,8 @@ class Trace:
         self, operation: Operation, where: str, tensors: Sequence[str] = (), *, channels_last: bool = False
     ) -> Flow:
         """Note an operation, and return its output in order."""
+        self.parameters += operation.weight.size if isinstance(operation, (Conv, Dense)) else 0
+        need("parameters", self.parameters)
         self.steps.append(Step(operation, where, tuple(tensors)))
         shape: tuple[int, ...]
         match operation:
@@ -145,9 +152,8 @@ class Trace:
                 shape = (1, len(rows))
             case _:
                 return Flow(np.empty(0, np.int64), len(self.steps))  # its caller knows the places
-        count = int(np.prod(shape))
-        if count > LARGEST:
-            refuse(where, "a network of the LeNet family", f"an output of {count:,} values", "this is no LeNet")
+        count = prod(shape)
+        charge("values", count)
         index = np.arange(count, dtype=np.int64).reshape(shape)
         return Flow(np.moveaxis(index, 1, -1) if channels_last else index, len(self.steps))
 

@@ -14,9 +14,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from ...errors import DAMAGE, WeightsError, brief, refuse
+from ...budget import charge
+from ...errors import OverBudgetError, WeightsError, brief, refuse
 from ...operations import Affine, Conv, Pool
-from .flow import LARGEST, Flow
+from .flow import Flow
 from .node import Entry, Graph, Key, Node, Value
 from .operators import OPERATORS, Call
 from .operators.call import BRANCHES
@@ -26,8 +27,8 @@ from .trace import Trace
 MOST_ENTRIES = 4096
 #: Sides of images to try where a file leaves them open.
 SIDES = (28, 32)
-#: Values that all operations on constants may make together.
-_MOST_WORK = 1 << 25
+#: Of an operator, and of as many of the image's values as NumPy moves in the time of one visit.
+_VISITS, _MOVED = 20, 64
 
 
 def follow(graph: Graph) -> Trace:
@@ -44,9 +45,13 @@ def follow(graph: Graph) -> Trace:
                 warnings.simplefilter("ignore")
                 walk.all()
             return walk.trace
+        except OverBudgetError:
+            raise
         except WeightsError as error:
             found_wrong = error
-        except DAMAGE as error:
+        except MemoryError:
+            raise
+        except Exception as error:
             found_wrong = contradiction(graph.format, error)
             found_wrong.__cause__ = error
         if len(walk.trace.steps) > furthest:
@@ -67,7 +72,6 @@ class _Walk:
         self.trace = Trace(batch=max(1, shape[0]), uint8=graph.image.is_uint8)
         self.values: dict[Key, Value] = {}
         self.names: dict[Key, str] = {}  # of constants, in the file
-        self.work = 0
 
     def all(self) -> None:
         """Trace everything that the outputs depend on."""
@@ -93,6 +97,7 @@ class _Walk:
 
     def _entry(self, entry: Entry) -> None:
         """One operator of the file, which may be several canonical ones."""
+        charge("visits", _VISITS + len(entry.inputs))
         values = tuple(self._value(key, entry) for key in entry.inputs)
         names = tuple(self.names.get(key, "") for key in entry.inputs)
         own, is_same = "", True  # the name of the file's tensor, and whether this is that tensor in another form
@@ -118,18 +123,14 @@ class _Walk:
         if any(isinstance(value, Flow) for value in call.values):
             if operator.flow is None:
                 _refuse_unknown(call.kind, call.where, call.values)
-            self._charge(sum(value.index.size for value in call.values if isinstance(value, Flow)))
+            charge("visits", sum(value.index.size for value in call.values if isinstance(value, Flow)) // _MOVED)
             return operator.flow(self.trace, call, **node.attributes)
         if operator.fold is None:
             _refuse_unknown(call.kind, call.where, call.values)
         read = sum(value.size for value in call.values if isinstance(value, np.ndarray))
-        self._charge(operator.size(call, **node.attributes) if operator.size else read)
+        charge("visits", read // _MOVED)
+        charge("values", operator.size(call, **node.attributes) if operator.size else read)
         return np.asarray(operator.fold(call, **node.attributes))
-
-    def _charge(self, count: int) -> None:
-        self.work += count
-        if count > LARGEST or self.work > _MOST_WORK:
-            raise ValueError(f"constants of {count:,} values")
 
 
 def _refuse_unknown(kind: str, where: str, values: tuple[Value, ...]) -> NoReturn:

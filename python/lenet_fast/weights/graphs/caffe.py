@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from ...errors import refuse, whole
 from ..files import File
-from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
+from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always, as_floats
 from ..graph.walker import SIDES, follow
 from ..signatures import is_caffe_text
 from ..source import Source
 from .caffe_schema import ENUMS, TEST, TRAIN, parsed, parsed_text
 
-_MOST_LAYERS = 500
+_MOST_LAYERS, _MOST_AXES = 500, 8
 _STORED = ("data", "imagedata", "windowdata")  # sources of pixels from 0 to 255
 _SOURCES = (*_STORED, "input", "memorydata", "hdf5data", "dummydata")
 _TRAINING_ONLY = (
@@ -59,7 +59,7 @@ class _Layer:
     kind: str
     typed: str
     parameters: Any
-    blobs: Sequence[Any] = ()
+    blobs: Sequence[NDArray[np.float32]] = ()
 
     @property
     def bottoms(self) -> list[str]:
@@ -73,14 +73,14 @@ class _Layer:
         included, excluded = self.parameters.include, self.parameters.exclude
         return any(_met(r, phase) for r in included) if len(included) else not any(_met(r, phase) for r in excluded)
 
-    def arrays(self, wanted: Iterable[int]) -> list[NDArray[np.float64]]:
+    def arrays(self, wanted: Iterable[int]) -> list[NDArray[Any]]:
         """The layer's blobs, of which there must be as many as one of `wanted`."""
         if len(self.blobs) not in wanted:
             way_out = "the .caffemodel is of another network"
             refuse(self.name, f"{max(wanted)} arrays of weights", f"{len(self.blobs)}", way_out)
-        return [_values(blob, self.name) for blob in self.blobs]
+        return list(self.blobs)
 
-    def constants(self, arrays: Iterable[NDArray[np.float64]]) -> list[Constant]:
+    def constants(self, arrays: Iterable[NDArray[Any]]) -> list[Constant]:
         """The arrays under the names name[0], name[1]."""
         return [Constant.of(f"{self.name}[{i}]", array) for i, array in enumerate(arrays)]
 
@@ -92,7 +92,8 @@ def _met(rule: Any, phase: int) -> bool:
 
 def _layers(net: Any, weights: Any) -> list[_Layer]:
     """The layers of one phase: of testing, or of training where only that has images."""
-    blobs = {p.name: p.blobs for p in (*weights.layers, *weights.layer) if len(p.blobs)}
+    named = {p.name: p.blobs for p in (*weights.layers, *weights.layer) if len(p.blobs)}
+    blobs = {name: [_values(blob, name) for blob in some] for name, some in named.items()}
     everything = [_layer(p, p.type, blobs) for p in net.layer]
     everything += [_layer(p, _name_of_type(p.type), blobs) for p in net.layers]
     chosen: list[_Layer] = []
@@ -104,7 +105,7 @@ def _layers(net: Any, weights: Any) -> list[_Layer]:
     return [y for y in chosen if y.kind not in _TRAINING_ONLY and not (decided and y.kind in _LOSSES)]
 
 
-def _layer(parameters: Any, typed: str, blobs: dict[str, Any]) -> _Layer:
+def _layer(parameters: Any, typed: str, blobs: dict[str, list[NDArray[Any]]]) -> _Layer:
     name, kind = parameters.name or typed, typed.replace("_", "").lower()
     return _Layer(name, kind, typed, parameters, blobs.get(name, ()))
 
@@ -114,10 +115,13 @@ def _name_of_type(number: int) -> str:
     return names[number] if number else "NONE, as files before 2014 have it"
 
 
-def _values(blob: Any, where: str) -> NDArray[np.float64]:
-    values = np.asarray(blob.double_data if len(blob.double_data) else blob.data, np.float64)
-    shape = tuple(blob.shape.dim) if blob.HasField("shape") else (blob.num, blob.channels, blob.height, blob.width)
-    if min(shape, default=0) < 0 or prod(shape) != values.size:
+def _values(blob: Any, where: str) -> NDArray[Any]:
+    """The values of a blob in a row, once its shape is known to fit them."""
+    doubles = np.asarray(blob.double_data, np.float64)
+    values = doubles if len(doubles) else np.asarray(blob.data, np.float32)
+    dims = blob.shape.dim[: _MOST_AXES + 1]
+    shape = tuple(dims) if blob.HasField("shape") else (blob.num, blob.channels, blob.height, blob.width)
+    if min(shape, default=0) < 0 or len(shape) > _MOST_AXES or prod(shape) != values.size:
         refuse(where, f"weights of shape {shape}", f"{values.size} values", "the file is damaged")
     return values
 
@@ -169,7 +173,7 @@ class _Parser:
                 parameters = layer.parameters.convolution_param
                 rows, columns = _kernel(parameters)
                 outputs = max(1, parameters.num_output * rows * columns)
-                return max(1, int(len(layer.blobs[0].data) * parameters.group // outputs))
+                return max(1, int(layer.blobs[0].size * parameters.group // outputs))
         return 1
 
     def _source(self, layer: _Layer) -> None:
@@ -318,7 +322,7 @@ def _bias(entry: Entry) -> Node:
 
 def _batch_norm(entry: Entry) -> Node:
     layer: _Layer = entry.settings
-    mean, variance, count = layer.arrays((3,))
+    mean, variance, count = (as_floats(array) for array in layer.arrays((3,)))
     factor = 1 / count[0] if count[0] else 0.0
     statistics = layer.constants([mean * factor, variance * factor])
     return Node("batch_norm", None, None, *statistics, epsilon=layer.parameters.batch_norm_param.eps)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import islice
 from typing import Any
 
-from ...errors import WeightsError, brief, refuse
+from ...errors import refuse, whole
 from ...extras import needs
-from ..arrays import protobuf
+from ..arrays.protobuf import Content, Parts, charge_parts
 
-_LARGEST = 1 << 25  # bytes of a .caffemodel, which may hold the gradients too
-_MOST_PARTS = 20_000  # fields of its layers
-LARGEST_TEXT = 1 << 20
+LARGEST_TEXT = 1 << 17  # bytes of a .prototxt, which takes protobuf some microseconds each
+_BLOB: Parts = dict.fromkeys((5, 6, 8, 9), Content.BYTES)  # values and their gradients
+_NET: Parts = {2: {6: _BLOB}, 100: {7: _BLOB}}
 _PURPOSE = ("protobuf", "reading Caffe models")
 
 TRAIN, TEST = 0, 1
@@ -117,14 +116,10 @@ def _add_field(message: Any, number: str, name: str, *rest: str) -> None:
 
 def parsed(data: bytes) -> Any:
     """A binary NetParameter with layers in it."""
-    if len(data) > _LARGEST:
-        refuse("", "a LeNet of a few megabytes", f"{len(data):,} bytes", "it is another network")
     net = message_class("NetParameter")()
-    try:
-        _check_parts(data)
+    with whole("a .caffemodel", "fetch it again"):
+        charge_parts(data, _NET)
         net.ParseFromString(data)
-    except Exception as error:  # whatever protobuf raises for damage
-        raise WeightsError("", "a .caffemodel", f"a damaged one ({brief(error)})", "fetch it again") from error
     if not (net.layer or net.layers):
         refuse("", "a .caffemodel", "no layers in it", "it is truncated or something else")
     return net
@@ -136,22 +131,8 @@ def parsed_text(data: bytes) -> Any:
         refuse("", "a network's description", f"{len(data):,} bytes", "load the .caffemodel")
     text_format = needs("google.protobuf.text_format", *_PURPOSE)
     net = message_class("NetParameter")()
-    try:
+    with whole("a network in protobuf's text format"):
         text_format.Parse(data.decode(), net, allow_unknown_field=True)
-    except Exception as error:  # whatever protobuf raises for damage
-        wanted, found = "a network in protobuf's text format", f"a mistake in it ({brief(error)})"
-        raise WeightsError("", wanted, found) from error
     if not (net.layer or net.layers):
         refuse("", "the layers of a network", "none", "a solver's .prototxt is no network")
     return net
-
-
-def _check_parts(data: bytes) -> None:
-    """ValueError for so many small parts that they would take far more memory than bytes."""
-    parts = 0
-    for field in protobuf.fields(data, is_cut=True):
-        is_layer = field.number in (2, 100) and field.wire == protobuf.LENGTH
-        inside = protobuf.fields(data, field.begin, min(field.end, len(data)), is_cut=True) if is_layer else ()
-        parts += 1 + sum(1 for _ in islice(inside, _MOST_PARTS))
-        if parts > _MOST_PARTS:
-            raise ValueError(f"more than {_MOST_PARTS:,} parts")

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import WeightsError, brief, refuse
+from ...budget import charge
+from ...errors import refuse
+from .. import json_text
 
 Config = Mapping[str, Any]
 
@@ -33,13 +35,7 @@ class Layer:
 
 def parsed(text: bytes) -> Config:
     """The config as data."""
-    try:
-        config = json.loads(text)
-        if not isinstance(config, dict):
-            raise ValueError("no JSON object")
-    except (ValueError, RecursionError) as error:
-        raise WeightsError("", "a model's config in JSON", f"a damaged one ({brief(error)})") from error
-    return config
+    return json_text.parsed(text, "a model's config in JSON")
 
 
 def layers_of(config: Config) -> list[Layer]:
@@ -55,6 +51,7 @@ def layers_of(config: Config) -> list[Layer]:
         entries = _in_order(entries)
     layers: list[Layer] = []
     for entry in entries:
+        charge("visits", 20)
         if entry.get("class_name") in _CONTAINERS:
             layers += layers_of(entry)
         else:
@@ -91,14 +88,17 @@ def _modern(kind: str, name: str, settings: dict[str, Any]) -> Layer:
 def _in_order(entries: list[Config]) -> list[Config]:
     """Functional layers along their one row; refused where a layer has two inputs, or two layers have the same one."""
     sources: dict[str, str] = {}
+    read: set[str] = set()
     for entry in entries:
+        charge("visits", 20)
         name = str(entry.get("name") or entry["config"]["name"])
         inbound = _inbound(entry)
         if str(entry.get("class_name")) in _BRANCHES or len(inbound) > 1:
             refuse(name, "layers in one row", f"{entry.get('class_name')} of {len(inbound)} inputs", _NO_BRANCHES)
         for source in inbound:
-            if source in sources.values():
+            if source in read:
                 refuse(name, "layers in one row", f"a branch at {source!r}", _NO_BRANCHES)
+            read.add(source)
             sources[name] = source
     by_name = {str(e.get("name") or e["config"]["name"]): e for e in entries}
     starts = [name for name in by_name if name not in sources]

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import WeightsError, brief, refuse, whole
+from ...errors import refuse, whole
 from ...operations import ACTIVATIONS
 from ..files import File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
@@ -38,10 +38,8 @@ _WITH_NUMBER: dict[int, Callable[[float], tuple[float, float]]] = {
 
 def read(file: File) -> Source:
     """Read a .param with the .bin of the same name beside it."""
-    try:
+    with whole("ncnn's list of layers", "fetch the file again"):
         layers = layers_of(file.data)
-    except (ValueError, LookupError) as error:
-        raise WeightsError("", "ncnn's list of layers", f"damage ({brief(error)})", "fetch the file again") from error
     data = file.companion(Path(file.path).stem + ".bin").data
     with whole("a valid ncnn graph"):
         graph = _graph(layers, data)
@@ -56,7 +54,7 @@ class _Settings:
     """A layer, and its arrays, taken from the .bin when the walk comes to it."""
 
     layer: Layer
-    arrays: list[NDArray[np.float64]]
+    arrays: list[NDArray[np.float32]]
 
     def constants(self, *names: str) -> list[Constant]:
         """The arrays under the layer's name, or under one of their own in it."""
@@ -114,7 +112,7 @@ def _channels(layers: Sequence[Layer]) -> int:
 # --- arrays in the .bin ---
 
 
-def _kernels(layer: Layer, weights: Bin) -> list[NDArray[np.float64]]:
+def _kernels(layer: Layer, weights: Bin) -> list[NDArray[np.float32]]:
     outputs, kernel, count = layer.whole(0), layer.pair(1, 11, 0), layer.whole(6)
     if min(outputs, *kernel) < 1 or count < 1 or count % (outputs * prod(kernel)) or layer.whole(19):
         refuse(layer.name, f"kernels of {kernel}", f"{count} values", "the file contradicts itself")
@@ -122,7 +120,7 @@ def _kernels(layer: Layer, weights: Bin) -> list[NDArray[np.float64]]:
     return [weight.reshape(outputs, -1, *kernel), *bias]
 
 
-def _rows(layer: Layer, weights: Bin) -> list[NDArray[np.float64]]:
+def _rows(layer: Layer, weights: Bin) -> list[NDArray[np.float32]]:
     outputs, count = layer.whole(0), layer.whole(2)
     if outputs < 1 or count < 1 or count % outputs:
         refuse(layer.name, f"{outputs} rows", f"{count} values", "the file contradicts itself")
@@ -130,23 +128,23 @@ def _rows(layer: Layer, weights: Bin) -> list[NDArray[np.float64]]:
     return [weight.reshape(outputs, -1), *bias]
 
 
-def _weight_and_bias(layer: Layer, weights: Bin, count: int, biased: int) -> list[NDArray[np.float64]]:
+def _weight_and_bias(layer: Layer, weights: Bin, count: int, biased: int) -> list[NDArray[np.float32]]:
     if layer.whole(8):
         refuse(layer.name, "float32 or float16 weights", "int8 ones", "convert the model without quantising it")
     weight = weights.tagged(count, layer.name)
     return [weight, weights.plain(layer.whole(0), layer.name)] if biased else [weight]
 
 
-def _statistics(layer: Layer, weights: Bin) -> list[NDArray[np.float64]]:
+def _statistics(layer: Layer, weights: Bin) -> list[NDArray[np.float32]]:
     """Slope, mean, variance and bias."""
     return [weights.plain(layer.whole(0), layer.name) for _ in range(4)]
 
 
-def _factors(layer: Layer, weights: Bin) -> list[NDArray[np.float64]]:
+def _factors(layer: Layer, weights: Bin) -> list[NDArray[np.float32]]:
     return [weights.plain(layer.whole(0), layer.name) for _ in range(2 if layer.whole(1) else 1)]
 
 
-_ARRAYS: dict[str, Callable[[Layer, Bin], list[NDArray[np.float64]]]] = {
+_ARRAYS: dict[str, Callable[[Layer, Bin], list[NDArray[np.float32]]]] = {
     "Convolution": _kernels,
     "ConvolutionDepthWise": _kernels,
     "InnerProduct": _rows,

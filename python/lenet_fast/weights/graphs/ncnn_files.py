@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...errors import refuse
 
 _MAGIC = "7767517"
@@ -70,6 +71,7 @@ def layers_of(data: bytes) -> list[Layer]:
 
 
 def _layer(words: list[str]) -> Layer:
+    charge("visits", 10 + len(words))
     kind, name, *rest = words
     reads, writes = int(rest[0]), int(rest[1])
     if min(reads, writes) < 0 or len(rest) < 2 + reads + writes:
@@ -88,16 +90,16 @@ class Bin:
     """The .bin, from its beginning to its end."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._place = data, 0
+        self._data, self._place = memoryview(data), 0
 
-    def _take(self, size: int, where: str) -> bytes:
+    def _take(self, size: int, where: str) -> memoryview:
         begin, self._place = self._place, self._place + size
         if size < 0 or self._place > len(self._data):
             found = f"{len(self._data) - begin}"
             refuse(where, f"{size} bytes of weights", found, "the .bin is truncated or another's")
         return self._data[begin : self._place]
 
-    def tagged(self, count: int, where: str) -> NDArray[np.float64]:
+    def tagged(self, count: int, where: str) -> NDArray[np.float32]:
         """Weights behind a tag that says how they are stored."""
         tag = int.from_bytes(self._take(4, where), "little")
         if tag == 0:
@@ -105,10 +107,11 @@ class Bin:
         if tag != _HALF:
             refuse(where, "float32 or float16 weights", f"tag {tag:#010x}", "convert the model without quantising it")
         data = self._take((2 * count + 3) // 4 * 4, where)
-        return np.frombuffer(data, "<f2", count).astype(np.float64)
+        charge("values", count)
+        return np.frombuffer(data, "<f2", count).astype(np.float32)
 
-    def plain(self, count: int, where: str) -> NDArray[np.float64]:
-        return np.frombuffer(self._take(4 * count, where), "<f4").astype(np.float64)
+    def plain(self, count: int, where: str) -> NDArray[np.float32]:
+        return np.frombuffer(self._take(4 * count, where), "<f4")
 
     def check_end(self) -> None:
         if self._place != len(self._data):

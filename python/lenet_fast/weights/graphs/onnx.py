@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import WeightsError, brief, refuse, whole
+from ...budget import charge
+from ...errors import refuse, whole
 from ...extras import needs
+from ..arrays.protobuf import Content, Parts, charge_parts
 from ..files import File
-from ..graph.flow import LARGEST
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
 from ..graph.walker import follow
 from ..source import Source
@@ -21,6 +22,17 @@ from ..source import Source
 _OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 #: Sides of images to try where the file leaves them open.
 _SIDES = (32, 28)
+_MOST_AXES, _DIGITS, _DEEPEST_CALL = 8, 18, 64
+#: What is inside onnx.proto's messages, where it is more than names.
+_TENSOR: Parts = {
+    **dict.fromkeys((4, 9, 10, 12), Content.BYTES),
+    **dict.fromkeys((5, 7, 11), Content.NUMBERS),
+}
+_GRAPH: dict[int, Any] = {5: _TENSOR, 10: Content.BYTES}
+_ATTRIBUTE: dict[int, Any] = {4: Content.BYTES, 5: _TENSOR, 6: _GRAPH, 7: Content.BYTES, 8: Content.NUMBERS, 11: _GRAPH}
+_NODE: Parts = {5: _ATTRIBUTE, 6: Content.BYTES, 9: {2: Content.BYTES}}
+_GRAPH[1] = _NODE
+_MODEL: Parts = {6: Content.BYTES, 7: _GRAPH, 14: {2: Content.BYTES}, 25: {7: _NODE, 8: Content.BYTES}}
 _TYPES = {
     1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 10: np.float16, 11: np.float64, 16: np.float32
 }  # fmt: skip
@@ -29,10 +41,9 @@ _TYPES = {
 def read(file: File) -> Source:
     """Read an ONNX model; external data must lie beside it."""
     onnx = needs("onnx", "onnx", "reading ONNX files")
-    try:
+    with whole("an ONNX model"):
+        charge_parts(file.data, _MODEL)
         model = onnx.load_model_from_string(file.data)
-    except Exception as error:  # whatever protobuf raises for damage
-        raise WeightsError("", "an ONNX model", f"a damaged one ({brief(error)})") from error
     if not model.graph.node:
         refuse("", "an ONNX model", "one without a graph", "the file is truncated or not ONNX")
     return read_model(model, file)
@@ -41,13 +52,36 @@ def read(file: File) -> Source:
 def read_model(model: Any, file: File | None = None) -> Source:
     """Follow the graph of a ModelProto; WeightsError if it is not of the family."""
     onnx = needs("onnx", "onnx", "reading ONNX models")
-    if len(model.functions):
-        onnx.checker.check_model(model)
-        model = onnx.inliner.inline_local_functions(model)
     with whole("a valid ONNX graph"):
+        if len(model.functions):
+            _charge_functions(model)
+            model = needs("onnx.inliner", "onnx", "ONNX models with functions").inline_local_functions(model)
         graph = _Parser(onnx, model, file).graph()
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     return Source("ONNX", trace=follow(graph), metadata=metadata)
+
+
+def _charge_functions(model: Any) -> None:
+    """Count what the model's own functions make where they are put in place of their calls, one inside the other."""
+    bodies = {(f.domain, f.name, getattr(f, "overload", "")): f.node for f in model.functions}
+    sizes: dict[tuple[str, str, str], int] = {}
+
+    def size_of(nodes: Sequence[Any], callers: tuple[Any, ...]) -> int:
+        """Bytes of the nodes with everything that they call."""
+        inside = [a.g.node for node in nodes for a in node.attribute if a.HasField("g")]
+        own: int = sum(node.ByteSize() + called(node, callers) for node in nodes)
+        return own + sum(size_of(branch, callers) for branch in inside)
+
+    def called(node: Any, callers: tuple[Any, ...]) -> int:
+        key = (node.domain, node.op_type, getattr(node, "overload", ""))
+        if key in callers or len(callers) > _DEEPEST_CALL:
+            refuse(node.name, "functions that end", f"{node.op_type!r}, which calls itself", "export without it")
+        if key in bodies and key not in sizes:
+            charge("visits", len(bodies[key]))
+            sizes[key] = size_of(bodies[key], (*callers, key))
+        return sizes.get(key, 0)
+
+    charge("visits", size_of(model.graph.node, ()) // 2)
 
 
 # --- parsing ---
@@ -69,6 +103,7 @@ class _Parser:
 
     def __init__(self, onnx: Any, model: Any, file: File | None) -> None:
         self.onnx, self.proto, self.file = onnx, model.graph, file
+        self.companion = cache(lambda name: file.companion(name).data if file else b"")  # for many tensors
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
     def graph(self) -> Graph:
@@ -92,17 +127,18 @@ class _Parser:
     def _array(self, tensor: Any) -> NDArray[Any]:
         if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
             tensor = self._with_external_data(tensor)
-        if min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) > LARGEST:
-            refuse(tensor.name, "weights of a LeNet", f"a tensor of shape {tuple(tensor.dims)}", "the file is damaged")
+        sizes = tuple(tensor.dims[: _MOST_AXES + 1])
+        if min(sizes, default=0) < 0 or len(sizes) > _MOST_AXES:
+            refuse(tensor.name, "weights of a LeNet", f"a tensor of shape {sizes}", "the file is damaged")
         return np.asarray(self.onnx.numpy_helper.to_array(tensor))
 
     def _with_external_data(self, tensor: Any) -> Any:
         where = {entry.key: entry.value for entry in tensor.external_data}
         if self.file is None:
             refuse(tensor.name, "weights inside the model", "a reference to a file", "load the file by its path")
-        data = self.file.companion(where.get("location", "")).data
-        begin = int(where.get("offset", "0"))
-        length = int(where.get("length", len(data) - begin))
+        data = self.companion(where.get("location", ""))
+        begin = int(where.get("offset", "0")[:_DIGITS])
+        length = int(where.get("length", f"{len(data) - begin}")[:_DIGITS])
         if not 0 <= begin <= begin + length <= len(data):
             refuse(tensor.name, f"bytes {begin} to {begin + length} of its file", f"{len(data)}", "fetch it again")
         inside = self.onnx.TensorProto()

@@ -7,7 +7,6 @@ bits is computed in floats here, so its outputs differ from the original's by it
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...errors import refuse, whole
 from ...extras import needs
 from ...operations import ACTIVATIONS
@@ -25,6 +25,7 @@ from ..source import Source
 
 _TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 6: "?", 7: "<i2", 9: "i1", 10: "<f8"}
 _UINT8, _INT8 = 3, 9
+_MOST_AXES = 8
 _FUSED = {0: None, 1: "relu", 4: "tanh"}  # ActivationFunctionType
 _IMAGE = "image"  # the key of the image before it is dequantised
 
@@ -32,7 +33,7 @@ _IMAGE = "image"  # the key of the image before it is dequantised
 def read(file: File) -> Source:
     """Read a TFLite model."""
     tflite = needs("tflite", "tflite", "reading TFLite files")
-    with whole("a whole TFLite model", "", struct.error, StopIteration):
+    with whole("a whole TFLite model"):
         return Source("TFLite", trace=follow(_Parser(tflite, file.data).graph()))
 
 
@@ -83,7 +84,7 @@ class _Parser:
         return Graph("TFLite", self._image(image), entries, TABLE, constants, _numbers(self.subgraph, "Outputs"))
 
     def _image(self, tensor: Any) -> Image:
-        shape = [int(n) for n in tensor.ShapeAsNumpy()]
+        shape = _shape(tensor)
         if len(shape) == 3 and shape[-1] in (1, 3) and shape[0] > 4:
             shape = [1, *shape]
         return Image(_IMAGE, "input", [tuple(shape)], tensor.Type() in (_UINT8, _INT8))
@@ -115,6 +116,7 @@ class _Parser:
         return Constant(_name(tensor), load)
 
     def _entry(self, operator: Any, number: int) -> Entry:
+        charge("visits", 50)
         code = self.model.OperatorCodes(operator.OpcodeIndex())
         if operator.OpcodeIndex() >= self.model.OperatorCodesLength():
             raise ValueError(f"operator code {operator.OpcodeIndex()}")
@@ -134,9 +136,17 @@ def _few(what: str, count: int) -> None:
 
 
 def _numbers(owner: Any, field: str) -> list[int]:
-    _few(field, getattr(owner, f"{field}Length")())
+    count = getattr(owner, f"{field}Length")()
+    _few(field, count)
+    charge("visits", count)
     values = getattr(owner, f"{field}AsNumpy")()
     return [] if isinstance(values, int) else [int(n) for n in values]
+
+
+def _shape(tensor: Any) -> list[int]:
+    if tensor.ShapeLength() > _MOST_AXES:
+        raise ValueError(f"a tensor of {tensor.ShapeLength():,} axes")
+    return _numbers(tensor, "Shape")
 
 
 def _name(tensor: Any) -> str:
@@ -147,6 +157,7 @@ def _scales(tensor: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
     quantised = tensor.Quantization()
     if quantised is None or not quantised.ScaleLength():
         return None
+    charge("values", quantised.ScaleLength())
     scale, zero = np.asarray(quantised.ScaleAsNumpy(), np.float64), quantised.ZeroPointAsNumpy()
     return scale, np.zeros_like(scale) if isinstance(zero, int) else np.asarray(zero, np.float64)
 
@@ -155,9 +166,8 @@ def _array(tensor: Any, buffer: Any) -> NDArray[Any]:
     """A constant of the file, as floats where it is quantised."""
     if tensor.Sparsity() is not None:
         refuse(_name(tensor), "dense weights", "sparse ones", "convert without sparsity")
-    shape = [] if isinstance(tensor.ShapeAsNumpy(), int) else [int(n) for n in tensor.ShapeAsNumpy()]
-    kind = np.dtype(_TYPES[tensor.Type()])
-    data = np.asarray(buffer.DataAsNumpy(), np.uint8).tobytes()
+    shape, kind = _shape(tensor), np.dtype(_TYPES[tensor.Type()])
+    data = buffer.DataAsNumpy()
     if min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != len(data):
         raise ValueError(f"{len(data):,} bytes for shape {shape}")
     values = np.frombuffer(data, kind).reshape(shape)
@@ -169,7 +179,10 @@ def _array(tensor: Any, buffer: Any) -> NDArray[Any]:
         axes = [1] * values.ndim
         axes[tensor.Quantization().QuantizedDimension()] = -1
         scale, zero = scale.reshape(axes), zero.reshape(axes)
-    return np.asarray((values - zero) * scale)
+    charge("values", values.size)
+    floats = np.asarray(np.subtract(values, zero, dtype=np.float64))
+    floats *= scale
+    return floats
 
 
 # --- operators ---
@@ -221,7 +234,7 @@ def _mean(entry: Entry) -> Node:
 def _reshape(entry: Entry) -> Node:
     if len(entry.inputs) > 1:
         return Node("reshape")
-    return Node("reshape", shape=[int(n) for n in entry.settings.options("ReshapeOptions").NewShapeAsNumpy()])
+    return Node("reshape", shape=_numbers(entry.settings.options("ReshapeOptions"), "NewShape"))
 
 
 def _squeeze(entry: Entry) -> Node:

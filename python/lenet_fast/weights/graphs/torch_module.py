@@ -10,18 +10,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import WeightsError, brief, refuse, whole
+from ...extras import needs
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
 from ..graph.walker import follow
 from ..source import Source
+
+
+def checked_module(module: Any) -> Any:
+    """The caller's module; TypeError if it is none."""
+    torch = needs("torch", "torch", "reading PyTorch modules")
+    if not isinstance(module, torch.nn.Module):
+        found = type(module).__name__
+        raise TypeError(f"module: wanted a torch.nn.Module, found {found}; from_state_dict reads mappings")
+    return module
 
 
 def read_module(module: Any, example: Any = None) -> tuple[Source, Any]:
     """Return what a module computes, and the example image that it was exported with."""
     import torch
 
-    if not isinstance(module, torch.nn.Module):
-        found = type(module).__name__
-        raise TypeError(f"module: wanted a torch.nn.Module, found {found}; from_state_dict reads mappings")
     still = copy.deepcopy(module).eval().cpu()
     still = still.float() if any(p.dtype in (torch.float16, torch.bfloat16) for p in still.parameters()) else still
     example = _example(still) if example is None else torch.as_tensor(example).cpu()[:1]

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...errors import OpenQuestionError
 from ...network import Network
 from ..source import Layout, Tensors
@@ -61,6 +62,7 @@ def unflattened(weight: NDArray[Any], before: tuple[int, int, int], order: str |
         raise OpenQuestionError(source, wanted, "nothing that tells", way_out, keyword="flatten", choices=FLATTEN)
     if order == "CHW":
         return weight
+    charge("visits", weight.size // 64)
     return np.asarray(weight.reshape(len(weight), height, width, maps).transpose(0, 3, 1, 2).reshape(len(weight), -1))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from ...errors import WeightsError
+from ...budget import charge
+from ...errors import OverBudgetError, WeightsError
 from ...network import RBF, Network
 from ...networks import TEMPLATES, Template
 from ..source import Source, Tensors
@@ -24,6 +24,7 @@ from .relevant import relevant
 _SIZES = tuple(product((28, 32), ((0, 0), (2, 0), (2, 2))))
 _CHANNELS = (1, 3)
 _MOST_CLASSES = 1024
+_VISITS = 100  # to make a network and look at its kernels
 
 
 def names_that_fit(source: Source) -> list[str]:
@@ -32,9 +33,13 @@ def names_that_fit(source: Source) -> list[str]:
     found = []
     for name, template in TEMPLATES.items():
         for one in fitted(template, tensors, {})[:1]:
-            with contextlib.suppress(WeightsError):
+            try:
                 assign(source, one.network(), Answers("CHW", "sum", "ascending"))
-                found.append(name)
+            except OverBudgetError:
+                raise
+            except WeightsError:
+                continue
+            found.append(name)
     return found
 
 
@@ -63,6 +68,7 @@ def _sizes(template: Template, shapes: set[Shape]) -> Iterator[dict[str, Any]]:
 
 def _fits(template: Template, tensors: Tensors, shapes: set[Shape]) -> bool:
     """Whether it is a network whose kernels are all there."""
+    charge("visits", _VISITS)
     try:
         network = template.network()
     except ValueError:

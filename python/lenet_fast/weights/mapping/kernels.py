@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ...codes import rbf_codes
 from ...errors import refuse
 from ...network import RBF
@@ -21,6 +22,8 @@ from ..source import UNKNOWN, Layout, Tensors
 from .axes import as_dense, as_kernels, unflattened
 from .compact import from_compact
 from .places import Filled, Place, Table
+
+_VISITS, _COMPARED = 10, 256  # to read an array; values that are compared in the time of one visit
 
 
 def kernel(place: Place, pool: Tensors, layout: Layout, compact: str | None) -> Filled:
@@ -82,6 +85,7 @@ def _readings(place: Place, array: NDArray[Any], layout: Layout, source: str) ->
 
     A full connection of maps may be stored as a convolution as large as they are, and the other way round.
     """
+    charge("visits", _VISITS)
     outputs, _, height, width = place.shape[0], *place.before
     readings = as_kernels(array, place.shape, layout)
     if place.takes_all and height == width and not place.is_behind_dense:
@@ -95,6 +99,7 @@ def _readings(place: Place, array: NDArray[Any], layout: Layout, source: str) ->
 def _different(readings: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
     kept: list[NDArray[Any]] = []
     for reading in readings:
+        charge("visits", len(kept) * reading.size // _COMPARED)
         if not any(np.array_equal(reading, other) for other in kept):
             kept.append(reading)
     return kept

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...budget import charge
 from ..names import natural
 from ..source import Tensors
 from .roles import is_beside_weights, is_bias
@@ -18,6 +19,7 @@ def relevant(tensors: Mapping[str, NDArray[Any]]) -> Tensors:
     """The arrays that can be weights: real numbers with axes, no optimiser's memory."""
     kept = {}
     for name, array in tensors.items():
+        charge("visits", 10 + len(name) // 16)
         if is_beside_weights(name) or array.ndim == 0 or array.dtype.kind not in "fiu" or not array.size:
             continue
         is_vector = sum(n > 1 for n in array.shape) == 1 and array.ndim > 1 and is_bias(name)
@@ -56,5 +58,6 @@ def _joined(arrays: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
     if shape == (1,):
         return np.concatenate(arrays)
     if shape[-2:] == (5, 5) and shape[:-3] in ((), (1,)):
+        charge("values", len(arrays) * arrays[0].size)
         return np.stack([array.reshape(-1, 5, 5) for array in arrays])
     return None

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ...budget import charge
 from ...errors import OpenQuestionError, refuse
 from ...network import Network, Subsample2x2
 from ..names import natural
@@ -32,6 +33,7 @@ def pairs(network: Network, pool: Tensors, kernels: Mapping[str, Filled], meanin
     for layer, figures in zip(network.layers, network.figures, strict=True):
         if isinstance(layer, Subsample2x2) and figures.parameters:
             (coefficient, shape), (bias, _) = figures.parameters.items()
+            charge("visits", 3 * len(pool))
             without_kernel = {name: array for name, array in pool.items() if stem(name) not in taken}
             names = _pair(coefficient, shape[0], without_kernel)
             scaled = pool.pop(names[0]).astype(np.float64).ravel() * _factor(meaning, names[0])
@@ -88,6 +90,7 @@ def biases(places: Sequence[Place], pool: Tensors, kernels: Mapping[str, Filled]
 
 def _twin(place: Place, pool: Tensors, kernel: str) -> str | None:
     """The only vector of the right size whose name has the stem of the kernel's."""
+    charge("visits", 3 * len(pool))
     shared = stem(kernel)
     twins = [name for name, array in pool.items() if stem(name) == shared and array.size == place.shape[0]]
     return twins[0] if len(twins) == 1 and (shared or len(pool) == 1) else None

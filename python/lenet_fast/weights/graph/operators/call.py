@@ -89,7 +89,8 @@ class Operator:
     fold
         To constants alone: (call, **attributes) -> array.
     size
-        How many values folding makes at most: (call, **attributes) -> int; as many as it reads, where None.
+        How many values folding makes at most: (call, **attributes) -> int, 0 where they only get other places; as many
+        as it reads, where None.
     keeps_name
         Whether what folding makes is the same tensor in another form, and goes by its name.
     """
@@ -98,3 +99,14 @@ class Operator:
     fold: Callable[..., Any] | None = None
     size: Callable[..., int] | None = None
     keeps_name: bool = False
+
+
+def no_values(call: Call, **attributes: Any) -> int:
+    """The size of what is only another view of the same values."""
+    return 0
+
+
+def copied_values(call: Call, **attributes: Any) -> int:
+    """The size of a reshaped constant, which is a copy where its values lie in another order."""
+    array = call.constant(0)
+    return 0 if array.flags.c_contiguous else array.size

@@ -10,7 +10,7 @@ import numpy as np
 from ....errors import refuse
 from ....operations import Array, Conv, Pool
 from ..flow import Flow, Index
-from ..node import as_floats
+from ..node import as_floats, as_weights
 from ..trace import Trace
 from .call import Call, Operator
 from .dense_rbf import connected
@@ -66,7 +66,7 @@ def conv(
 
 def _kernels(call: Call, axes: str, groups: int) -> tuple[Array, int]:
     """Kernels (outputs, inputs, rows, columns), and the number of groups."""
-    weight = as_floats(call.constant(1))
+    weight = as_weights(call.constant(1))
     if axes == "GOIHW":
         return weight.reshape(-1, *weight.shape[2:]), len(weight)
     if weight.ndim == 4:
@@ -141,7 +141,7 @@ def _weighted_pool(
         refuse(call.where, "one coefficient per 2x2 window", "four different weights", way_out)
     pooled = pooled2x2(trace, flow, "average", call.where, channels_last=channels_last)
     axes = (1, 1, -1) if channels_last else (-1, 1, 1)
-    scale = 4 * weight[:, 0, 0, 0].reshape(axes)
+    scale = 4 * as_floats(weight[:, 0, 0, 0]).reshape(axes)
     return scaled(trace, pooled, scale, bias.reshape(axes), call.where, call.tensors)
 
 

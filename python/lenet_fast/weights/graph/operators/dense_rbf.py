@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ....budget import charge
 from ....errors import refuse
 from ....operations import Array, Dense, Distances
-from ..flow import LARGEST, Codes, Flow
-from ..node import as_floats
+from ..flow import Codes, Flow, Index
+from ..node import as_floats, as_weights
 from ..trace import Trace
 from .call import Call, Operator
 
@@ -19,9 +22,16 @@ def dense(trace: Trace, call: Call, *, axes: str = "OI", axis: int = 1, alpha: f
     """Input 0, from `axis` on, times weights 1, plus bias 2; `axes` of the weights: O outputs, I inputs."""
     if axis % call.flow().index.ndim != 1:
         refuse(call.where, "all values of an image", f"those from axis {axis} on", "use axis 1")
-    weight, bias = as_floats(call.constant(1)) * alpha, call.floats(2)
+    weight, bias = _times(as_weights(call.constant(1)), alpha), call.floats(2)
     weight = weight.T if axes == "IO" else weight
     return connected(trace, call.flow(), weight, None if bias is None else bias * beta, call.where, call.tensors)
+
+
+def _times(weight: Array, alpha: float) -> Array:
+    if alpha == 1:
+        return weight
+    charge("values", weight.size)
+    return np.multiply(weight, alpha, dtype=np.float64)
 
 
 def matmul(trace: Trace, call: Call, *, transpose_a: bool = False, transpose_b: bool = False) -> Flow:
@@ -35,7 +45,7 @@ def matmul(trace: Trace, call: Call, *, transpose_a: bool = False, transpose_b: 
         is_turned = flow.shape[-1] != 1 and not transpose_b
     if is_turned:
         refuse(call.where, "images as rows", "a transposed product", "export without it")
-    return connected(trace, flow, as_floats(weight).reshape(weight.shape[-2:]), None, call.where, call.tensors)
+    return connected(trace, flow, as_weights(weight).reshape(weight.shape[-2:]), None, call.where, call.tensors)
 
 
 def connected(
@@ -59,14 +69,19 @@ def connected(
     inside = places >= 0
     if len(np.unique(places[inside])) != inside.sum():
         refuse(where, "every value once", "some repeated", "this is no LeNet")
-    count = int(np.prod(trace.maps))
-    if len(weight) * count > 4 * weight.size + LARGEST:
-        found = f"{weight.shape[1]:,} of them"
-        refuse(where, f"most of {count:,} values", found, "only flattening may come before")
-    ordered = np.zeros((len(weight), count))
-    ordered[:, places[inside]] = weight[:, inside]
-    border = np.asarray(weight[:, ~inside].sum(1) * flow.fill)
+    border = np.asarray(as_floats(weight[:, ~inside]).sum(1) * flow.fill)
+    ordered = _in_order(weight, places, inside, int(np.prod(trace.maps)))
     return trace.emit(Dense(ordered, bias.ravel() + border), where, tensors)
+
+
+def _in_order(weight: Array, places: Index, inside: NDArray[np.bool_], count: int) -> Array:
+    """The weights of `count` values in the order of their places; zeros for values that are not read."""
+    if len(places) == count and np.array_equal(places, np.arange(count)):
+        return weight
+    charge("values", max(0, len(weight) * count - weight.size))
+    ordered = np.zeros((len(weight), count), weight.dtype)
+    ordered[:, places[inside]] = weight[:, inside]
+    return ordered
 
 
 def grows(flow: Flow, other: Array) -> bool:
@@ -77,8 +92,9 @@ def grows(flow: Flow, other: Array) -> bool:
 def difference(trace: Trace, call: Call, flow: Flow, codes: Array) -> Flow:
     """Subtract codes from every value."""
     shape = np.broadcast_shapes(flow.shape, codes.shape)
-    if np.prod(shape, dtype=np.float64) > LARGEST or trace.maps is None:
+    if trace.maps is None:
         refuse(call.where, "one value per map", f"shape {codes.shape}", "only scaling per map is supported")
+    charge("values", 4 * prod(shape))  # where each lies, in which order, and the codes in it
     subtracted = Codes(np.broadcast_to(codes, shape), call.tensors)
     return replace(flow, index=np.broadcast_to(flow.index, shape), codes=subtracted)
 
@@ -113,7 +129,7 @@ def total(
         refuse(where, "a sum of squared differences to RBF codes", "another sum", "this is no LeNet")
     index, codes = (np.moveaxis(a, over[0], -1).reshape(-1, a.shape[over[0]]) for a in (flow.index, flow.codes.values))
     count = int(np.prod(trace.maps))
-    if index.shape[1] != count or any(len(set(row.tolist())) != count or row.min() < 0 for row in index):
+    if index.shape[1] != count or (np.sort(index, axis=1) != np.arange(count)).any():
         refuse(where, f"sums over all {count} values", f"sums over {index.shape[1]}", "this is no LeNet")
     ordered = np.zeros_like(codes)
     np.put_along_axis(ordered, index, codes, axis=1)

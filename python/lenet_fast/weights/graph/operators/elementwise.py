@@ -15,7 +15,7 @@ from ....operations import ACTIVATIONS, Affine, Array, Curve
 from ..flow import Flow, Index
 from ..node import as_floats
 from ..trace import Trace, per_map
-from .call import Call, Operator
+from .call import Call, Operator, no_values
 from .dense_rbf import difference, grows, squared
 
 _LARGEST_CEILING = 1e30  # from here on a limit is none
@@ -224,17 +224,23 @@ def quantised(trace: Trace, call: Call, *, axis: int = 1) -> Flow:
 
 
 def _dequantised(call: Call, *, axis: int = 1) -> NDArray[Any]:
-    x, scale, zero = as_floats(call.constant(0)), as_floats(call.constant(1)), call.floats(2)
+    x, scale, zero = call.constant(0), as_floats(call.constant(1)), call.floats(2)
     zero = np.zeros_like(scale) if zero is None else zero
     if scale.ndim == 1 and scale.size > 1:
         axes = [1] * x.ndim
         axes[axis] = -1
         scale, zero = scale.reshape(axes), zero.reshape(axes)
-    return (x - zero) * scale
+    values = np.asarray(np.subtract(x, zero, dtype=np.float64))
+    values *= scale
+    return values
 
 
 def _cast(call: Call, *, dtype: Any = None) -> NDArray[Any]:
-    return call.constant(0) if dtype is None else call.constant(0).astype(dtype)
+    return call.constant(0) if dtype is None else call.constant(0).astype(dtype, copy=False)
+
+
+def _cast_size(call: Call, *, dtype: Any = None) -> int:
+    return 0 if dtype in (None, call.constant(0).dtype) else call.constant(0).size
 
 
 def _cast_like(call: Call) -> NDArray[Any]:
@@ -300,8 +306,8 @@ OPERATORS = {
     "curve": Operator(curve),
     "other_curve": Operator(other_curve),
     "clip": Operator(clip),
-    "identity": Operator(identity, lambda call: call.constant(0), keeps_name=True),
-    "cast": Operator(cast, _cast, keeps_name=True),
+    "identity": Operator(identity, lambda call: call.constant(0), no_values, keeps_name=True),
+    "cast": Operator(cast, _cast, _cast_size, keeps_name=True),
     "cast_like": Operator(identity, _cast_like, keeps_name=True),
     "dequantise": Operator(quantised, _dequantised, keeps_name=True),
     "quantise": Operator(quantised),

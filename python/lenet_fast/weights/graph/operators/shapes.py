@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....budget import charge
 from ....errors import refuse
-from ..flow import LARGEST, Flow
+from ..flow import Flow
 from ..trace import Trace
-from .call import Call, Operator
+from .call import Call, Operator, copied_values, no_values
 
 Moved = NDArray[Any]
 
 
-def moving(rearrange: Callable[..., Moved]) -> Operator:
+def moving(rearrange: Callable[..., Moved], size: Callable[..., int] = no_values) -> Operator:
     """An operator out of a function (array, call, **attributes) -> array that only rearranges."""
 
     def flow(trace: Trace, call: Call, **attributes: Any) -> Flow:
@@ -32,7 +33,7 @@ def moving(rearrange: Callable[..., Moved]) -> Operator:
     def fold(call: Call, **attributes: Any) -> Moved:
         return np.asarray(rearrange(call.constant(0), call, **attributes))
 
-    return Operator(flow, fold, keeps_name=True)
+    return Operator(flow, fold, size, keeps_name=True)
 
 
 def _listed(given: Sequence[int] | None, call: Call, place: int) -> list[int]:
@@ -201,8 +202,7 @@ def _bordered(flow: Flow, widths: Sequence[tuple[int, int]], value: float, where
         cut = slice(max(0, -before), index.shape[axis] - max(0, -after))
         index = index[(slice(None),) * axis + (cut,)]
     grow = [(max(0, before), max(0, after)) for before, after in widths]
-    if np.prod([n + sum(g) for n, g in zip(index.shape, grow, strict=True)], dtype=np.float64) > LARGEST:
-        refuse(where, "a border of 0 to 4", f"{tuple(widths)}", "this is no LeNet")
+    charge("values", prod(n + sum(g) for n, g in zip(index.shape, grow, strict=True)))
     is_wider = any(map(sum, grow))
     if is_wider and (index < 0).any() and value != flow.fill:
         refuse(where, "one kind of border", f"one of {flow.fill:g} inside one of {value:g}", "pad once")
@@ -211,6 +211,10 @@ def _bordered(flow: Flow, widths: Sequence[tuple[int, int]], value: float, where
 
 
 # --- constants alone ---
+
+
+def _shape_of(call: Call) -> Moved:
+    return np.array(call.constant(0).shape, np.int64)
 
 
 def shape(trace: Trace, call: Call) -> Moved:
@@ -254,13 +258,13 @@ OPERATORS = {
     "swap_axes": moving(swap_axes),
     "squeeze": moving(squeeze),
     "unsqueeze": moving(unsqueeze),
-    "rows": moving(rows),
-    "flatten": moving(flatten),
+    "rows": moving(rows, copied_values),
+    "flatten": moving(flatten, copied_values),
     "slice": moving(slice_),
     "strided_slice": moving(strided_slice),
-    "reshape": Operator(reshape, _reshaped, keeps_name=True),
+    "reshape": Operator(reshape, _reshaped, copied_values, keeps_name=True),
     "pad": Operator(pad),
-    "shape": Operator(shape, lambda call: np.array(call.constant(0).shape, np.int64)),
+    "shape": Operator(shape, _shape_of, lambda call: call.constant(0).ndim),
     "gather": Operator(None, _gathered, _gathered_size),
     "concat": Operator(None, _concatenated),
     "stack": Operator(None, lambda call: np.stack(_arrays(call))),
