@@ -42,16 +42,16 @@ def _member(data: bytes, method: int, *, size: int = 0) -> bytes:
 
 
 def _bz2(path: Path) -> bytes:
-    """Half a gibibyte in 400 bytes, which Python's bz2 members unpack in one go, whatever was asked for."""
-    return _member(bz2.compress(bytes(_GIBIBYTE // 2)), zipfile.ZIP_BZIP2, size=_GIBIBYTE // 2)
+    """256 mebibytes in 200 bytes, which Python's bz2 members unpack in one go, whatever was asked for."""
+    return _member(bz2.compress(bytes(_GIBIBYTE // 4)), zipfile.ZIP_BZIP2, size=_GIBIBYTE // 4)
 
 
 def _lzma(path: Path) -> bytes:
     """The same by LZMA."""
     filters = [{"id": lzma.FILTER_LZMA1, "preset": 0}]
-    data = lzma.compress(bytes(_GIBIBYTE // 2), lzma.FORMAT_RAW, filters=filters)
+    data = lzma.compress(bytes(_GIBIBYTE // 4), lzma.FORMAT_RAW, filters=filters)
     properties = b"\x5d" + struct.pack("<I", 1 << 18)
-    return _member(b"\x09\x04" + struct.pack("<H", 5) + properties + data, zipfile.ZIP_LZMA, size=_GIBIBYTE // 2)
+    return _member(b"\x09\x04" + struct.pack("<H", 5) + properties + data, zipfile.ZIP_LZMA, size=_GIBIBYTE // 4)
 
 
 def _lzma_dictionary(path: Path) -> bytes:

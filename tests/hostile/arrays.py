@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from lenet_fast.weights.arrays.tensorflow import _checksum
 from lenet_fast.weights.signatures import MXNET, TENSORFLOW
@@ -13,6 +14,8 @@ from lenet_fast.weights.signatures import MXNET, TENSORFLOW
 from .archives import zeros
 from .case import Case
 
+#: Type, shape, offset and bytes.
+Variable: TypeAlias = "tuple[int, tuple[int, ...], int, int]"
 NAMED = {"network": "lenet5-relu-max"}
 FLAX = ("msgpack",)
 _MEBIBYTE = 1 << 20
@@ -48,11 +51,11 @@ def _record(shared: int, key: bytes, value: bytes) -> bytes:
     return _varint(shared) + _varint(len(key)) + _varint(len(value)) + key + value
 
 
-def _index(blocks: Iterable[bytes]) -> bytes:
-    """A table of blocks of records, the first of which follows the header's."""
+def index(blocks: Iterable[bytes]) -> bytes:
+    """A table of blocks of records, the first of which begins with the header's."""
     data, handles = b"", b""
-    for records in blocks:
-        block = _block(records)
+    for inside in blocks:
+        block = _block(inside)
         handles += _record(0, b"", _varint(len(data)) + _varint(len(block) - 5))
         data += block
     at, last = len(data), _block(handles)
@@ -63,19 +66,24 @@ def _index(blocks: Iterable[bytes]) -> bytes:
 _HEADER = _record(0, b"", _field(1, 1))
 
 
-def checkpoint(entries: Mapping[bytes, tuple[int, tuple[int, ...], int, int]]) -> bytes:
-    """An index of variables: type, shape, offset and bytes."""
-    records = b""
+def checkpoint(entries: Mapping[bytes, Variable]) -> bytes:
+    """An index of variables."""
+    return index([records(entries)])
+
+
+def records(entries: Mapping[bytes, Variable]) -> bytes:
+    """The one block of such an index, the header's record first."""
+    found = _HEADER
     for key, (dtype, shape, offset, size) in entries.items():
         sizes = b"".join(_field(2, _field(1, n)) for n in shape)
-        records += _record(0, key, _entry(dtype, sizes, offset, size))
-    return _index([_HEADER + records])
+        found += _record(0, key, _entry(dtype, sizes, offset, size))
+    return found
 
 
 def _natural_names(path: Path) -> bytes:
     """8,000 names of a thousand characters, all but the last two of each shared, which count 500 numbers each."""
     rest = b"".join(_record(1010, struct.pack("BB", 97 + n % 26, 97 + n // 26), b"") for n in range(676))
-    return _index([_HEADER, *(_record(0, b"%02da" % n + b"1a" * 505, b"") + rest for n in range(12))])
+    return index([_HEADER, *(_record(0, b"%02da" % n + b"1a" * 505, b"") + rest for n in range(12))])
 
 
 def _shared_values(path: Path) -> bytes:
@@ -88,7 +96,7 @@ def _shared_values(path: Path) -> bytes:
 def _long_shape(path: Path) -> bytes:
     """A variable of 60,000 sizes, which are multiplied."""
     sizes = _field(2, _field(1, (1 << 63) - 1)) * 60_000
-    return _index([_HEADER + _record(0, b"a", _entry(1, sizes, 0, 4))])
+    return index([_HEADER + _record(0, b"a", _entry(1, sizes, 0, 4))])
 
 
 def _variable(key: bytes, shape: tuple[int, ...], offset: int = 0, size: int = 4) -> Callable[[Path], bytes]:

@@ -55,7 +55,7 @@ def _as_npz(tensors: Mapping[str, Any], text: str) -> bytes:
     return op.npz(**{f"__{KEY}__": description}, **members)
 
 
-def _as_safetensors(tensors: Mapping[str, Any], text: str) -> bytes:
+def as_safetensors(tensors: Mapping[str, Any], text: str) -> bytes:
     """Our safetensors."""
     header: dict[str, Any] = {"__metadata__": {KEY: text}}
     begin = 0
@@ -67,7 +67,16 @@ def _as_safetensors(tensors: Mapping[str, Any], text: str) -> bytes:
 
 def _small(**other: Any) -> bytes:
     """A small model whose description says something else in places."""
-    return _as_safetensors(*_described(_network(8, Conv5x5(1), Dense(2)), 1, other))
+    return as_safetensors(*_described(_network(8, Conv5x5(1), Dense(2)), 1, other))
+
+
+#: A small model of ours: its tensors and its description.
+SMALL = _described(_network(8, Conv5x5(1), Dense(2)), 1)
+
+
+def text_of(path: Path) -> bytes:
+    """The description in that model."""
+    return SMALL[1].encode()
 
 
 def _many_images(path: Path) -> bytes:
@@ -78,7 +87,7 @@ def _many_images(path: Path) -> bytes:
 def _few_images(path: Path) -> bytes:
     """One image of 512 x 512 through two convolutions of 60 maps."""
     layers = [Conv5x5(60), Conv5x5(60), *[Subsample2x2("max")] * 6, Conv5x5(1)]
-    return _as_safetensors(*_described(_network(512, *layers), 1))
+    return as_safetensors(*_described(_network(512, *layers), 1))
 
 
 def _one_image(path: Path) -> bytes:

@@ -43,7 +43,7 @@ def row(name: str, seconds: float) -> tuple[str, ...]:
         return name, case.attacks, "", "", "", f"{missing[0]} is not installed"
     with tempfile.TemporaryDirectory() as folder:
         path = case.made(Path(folder))
-        outcome = limited.load_limited(str(path), case.options, seconds=seconds)
+        outcome = limited.limited(limited.loading(str(path), case.options), seconds=seconds)
         size = size_of(Path(folder))
         return name, case.attacks, f"{size:,}", f"{outcome.seconds:.2f}", f"{outcome.grown:.0f}", told(outcome, folder)
 

@@ -43,6 +43,19 @@ def _caffemodel(fill: Callable[[Any], object]) -> bytes:
     return data
 
 
+def prototxt_of(path: Path) -> bytes:
+    """A binary network's description and the network, as parts of an input for the fuzzer."""
+    from google.protobuf import text_format
+    from lenet_fast.weights.graphs import caffe_schema
+
+    data = path.read_bytes()
+    net = caffe_schema.parsed(data)
+    for layer in net.layer:
+        layer.ClearField("blobs")
+    text = text_format.MessageToString(net).encode()
+    return b"".join(struct.pack("<I", len(part)) + part for part in (text, data))
+
+
 def _layer(net: Any, name: str, kind: str, top: str, bottom: str, *shapes: tuple[int, ...]) -> Any:
     layer = net.layer.add(name=name, type=kind, top=[top], bottom=[bottom])
     for shape in shapes:
