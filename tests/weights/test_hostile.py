@@ -1,6 +1,8 @@
 """Damaged and hostile files: a model or WeightsError, soon and within 64 MiB, and no code executed.
 
-The suite tries one of 16 prefixes and bit flips; LENET_FAST_ATTACK=1 tries every one (an hour).
+The suite tries one of 16 prefixes and bit flips; LENET_FAST_ATTACK=1 tries every one (an hour). Crafted files are those
+of tests/hostile, each loaded in a process of its own under limits, with warnings as errors; what fuzzing found once is
+loaded again there.
 """
 
 from __future__ import annotations
@@ -16,10 +18,16 @@ import numpy as np
 import pytest
 import reference
 from attack import SMALL
+from hostile.crafted import CASES
+from hostile.fuzz import FINDS, IMAGES
+from hostile.limited import Outcome
+from hostile.targets import TARGETS
 from lenet_fast import Model
 from trainers import Variant, keras_model, tensorflow_function, torch_module
 
 EVERY = int(os.environ.get("LENET_FAST_ATTACK", "16"))
+SECONDS = 10  # of processor time for one file, which is to take less than one
+LONGEST = 2000  # characters of a sentence
 
 
 @pytest.fixture(scope="session")
@@ -147,3 +155,86 @@ def test_every_prefix_and_every_flipped_bit(tmp_path, small, name):
     assert found["wrong"] == []
     assert found["grown"] < 64
     assert found["loads"] > 100
+
+
+# --- crafted files ---
+
+
+@pytest.fixture(scope="session")
+def limited():
+    """A process that loads what it is asked to, each file in a fork of its own."""
+    script = Path(__file__).parents[1] / "hostile" / "limited.py"
+    with subprocess.Popen(
+        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def ask(**question):
+            process.stdin.write(json.dumps({"options": {}, "seconds": SECONDS, **question}) + "\n")
+            process.stdin.flush()
+            return Outcome(**json.loads(process.stdout.readline()))
+
+        yield ask
+        process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def outcome_of(limited, tmp_path_factory):
+    """How loading a crafted file ends, and its path; done once."""
+    known = {}
+
+    def load(name):
+        case = CASES[name]
+        for package in case.missing():
+            pytest.skip(f"{package} is not installed (pip install '.[readers]')")
+        if name not in known:
+            path = case.made(tmp_path_factory.mktemp("crafted"))
+            known[name] = limited(path=str(path), options=dict(case.options)), path
+        return known[name]
+
+    return load
+
+
+def complaint(outcome, path):
+    """What is wrong with the way in which a load ended; "" for a model, or one sentence about the file."""
+    if outcome.ended == "model":
+        return ""
+    said = outcome.said.encode("ascii", "backslashreplace").decode()[:200]
+    if outcome.ended != "refused":
+        return f"{outcome.ended}: {outcome.kind}: {said}"
+    if not outcome.said.startswith(str(path)):
+        return f"the sentence does not begin with the path: {said}"
+    if len(outcome.said) > LONGEST:
+        return f"a sentence of {len(outcome.said):,} characters: {said}"
+    return "" if outcome.said.isprintable() else f"a sentence that cannot be printed: {said}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_crafted_file_ends_as_a_model_or_one_sentence(outcome_of, name):
+    outcome, path = outcome_of(name)
+    assert complaint(outcome, path) == ""
+    assert outcome.ended == (CASES[name].ends or outcome.ended)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.resource])
+def test_what_a_file_would_take_too_much_of_is_named(outcome_of, name):
+    outcome, _ = outcome_of(name)
+    assert (outcome.ended, outcome.resource) == ("refused", CASES[name].resource), outcome
+
+
+def found():
+    """What fuzzing found: target and input."""
+    return [(path.parent.name, path) for path in sorted(FINDS.glob("*/*")) if path.parent.name in {*TARGETS, IMAGES}]
+
+
+@pytest.mark.parametrize("target", [*TARGETS, IMAGES])
+def test_what_fuzzing_found_is_mended(limited, tmp_path, target):
+    wrong = {}
+    for number, find in enumerate(path for name, path in found() if name == target):
+        if target == IMAGES:
+            path, how = find, {"images": True}
+        else:
+            (folder := tmp_path / str(number)).mkdir()
+            path = TARGETS[target].made(folder, find.read_bytes())
+            how = {"options": dict(TARGETS[target].options)}
+        wrong[find.name] = complaint(limited(path=str(path), **how), path)
+    assert {name: what for name, what in wrong.items() if what} == {}

@@ -1,0 +1,9 @@
+"""All hostile files in one table: name -> `case.Case`."""
+
+from __future__ import annotations
+
+from . import archives, arrays, described, flatbuffer, graphs, pickles, special, texts
+from .case import Case
+
+TABLES = (pickles, archives, described, arrays, graphs, flatbuffer, texts, special)
+CASES: dict[str, Case] = {name: case for table in TABLES for name, case in table.CASES.items()}
