@@ -28,37 +28,42 @@ void check_size(const LayerFigures& layer, std::size_t index, std::span<const fl
                 std::to_string(values.size()));
 }
 
-// The connections of a convolution, one after the other: which input map, and its 25 weights.
+// The connections of a convolution, map by map: where each map's begin, and which input map each comes from.
 struct Connections {
   std::vector<int> first{0}, source;
-  std::vector<float> kernel;
 };
 
-Connections connections_of(const Conv5x5& conv, int inputs, std::span<const float> weight) {
+Connections connections_of(const Conv5x5& conv, int inputs) {
   Connections all;
   for (int map = 0; map < conv.maps; ++map) {
-    const auto connect = [&](int input) {
-      const auto from = weight.begin() + (std::ptrdiff_t{map} * inputs + input) * kKernelSize;
-      all.source.push_back(input);
-      all.kernel.insert(all.kernel.end(), from, from + kKernelSize);
-    };
     if (conv.connections.empty())
-      for (int input = 0; input < inputs; ++input) connect(input);
+      for (int input = 0; input < inputs; ++input) all.source.push_back(input);
     else
-      for (const int input : conv.connections[static_cast<std::size_t>(map)]) connect(input);
+      for (const int input : conv.connections[static_cast<std::size_t>(map)]) all.source.push_back(input);
     all.first.push_back(static_cast<int>(all.source.size()));
   }
   return all;
 }
 
+// The 25 weights of every connection, one after the other.
+const float* kernels_of(const Connections& all, int inputs, std::span<const float> weight, PackedArrays& packed) {
+  float* const kernels = packed.zeros(all.source.size() * kKernelSize);
+  for (std::size_t map = 0; map + 1 < all.first.size(); ++map)
+    for (int c = all.first[map]; c < all.first[map + 1]; ++c) {
+      const std::ptrdiff_t source = all.source[static_cast<std::size_t>(c)];
+      std::copy_n(weight.begin() + (static_cast<std::ptrdiff_t>(map) * inputs + source) * kKernelSize, kKernelSize,
+                  kernels + std::ptrdiff_t{c} * kKernelSize);
+    }
+  return kernels;
+}
+
 // Rows of outputs -> [outputs / tile][inputs][tile], with zeros for the outputs that fill up the last tile.
-std::vector<float> tiled(std::span<const float> weight, int outputs, std::int64_t inputs, int tile) {
-  std::vector<float> packed(static_cast<std::size_t>(round_up(outputs, tile) * inputs));
+const float* tiled(std::span<const float> weight, int outputs, std::int64_t inputs, int tile, PackedArrays& packed) {
+  float* const tiles = packed.zeros(static_cast<std::size_t>(round_up(outputs, tile) * inputs));
   for (int m = 0; m < outputs; ++m)
     for (std::int64_t j = 0; j < inputs; ++j)
-      packed[static_cast<std::size_t>((m / tile * inputs + j) * tile + m % tile)] =
-          weight[static_cast<std::size_t>(m * inputs + j)];
-  return packed;
+      tiles[(m / tile * inputs + j) * tile + m % tile] = weight[static_cast<std::size_t>(m * inputs + j)];
+  return tiles;
 }
 
 // Floats that the weights of a layer take: once as they are, for the lanes, and once in whole vectors, for one image.
@@ -177,18 +182,19 @@ std::size_t Plan::add_conv(std::size_t layer, std::size_t input, const LayerWeig
   const Shape out = network_.figures()[last].output;
   const std::size_t output = add_buffer(out, network_.padding_of(last + 1), out.size());
 
-  Connections connections = connections_of(conv, network_.input_of(layer).maps, weights.weight);
+  const int inputs = network_.input_of(layer).maps;
+  Connections connections = connections_of(conv, inputs);
   kernels::Conv5x5 kernel{};
   kernel.input = input_maps(input);
   kernel.output = output_maps(output);
   kernel.maps = full.maps;
   kernel.height = subsample ? 2 * out.height : full.height;
   kernel.width = subsample ? 2 * out.width : full.width;
+  kernel.kernel = kernels_of(connections, inputs, weights.weight, packed_);
   // Where each source begins is known here: the kernel adds, it does not multiply.
   for (int& source : connections.source) source *= static_cast<int>(kernel.input.map_stride);
   kernel.first_connection = packed_.keep(std::move(connections.first));
   kernel.source = packed_.keep(std::move(connections.source));
-  kernel.kernel = packed_.keep(connections.kernel);
   kernel.bias = packed_.keep(weights.bias);
   kernel.has_table = !conv.connections.empty();
   kernel.activation = conv.activation;
@@ -217,11 +223,11 @@ std::size_t Plan::add_dense(std::size_t layer, std::size_t input, const LayerWei
   kernel.output_stride = static_cast<std::ptrdiff_t>(buffers_[output].size) * table_.lanes;
   kernel.inputs = static_cast<int>(inputs);
   kernel.outputs = outputs;
-  kernel.weight = packed_.keep(tiled(weights.weight, out.maps, inputs, table_.dense_tile));
+  kernel.weight = tiled(weights.weight, out.maps, inputs, table_.dense_tile, packed_);
   if constexpr (requires { kernel.bias; }) {
-    std::vector<float> bias(weights.bias.begin(), weights.bias.end());
-    bias.resize(static_cast<std::size_t>(outputs));
-    kernel.bias = packed_.keep(bias);
+    float* const bias = packed_.zeros(static_cast<std::size_t>(outputs));
+    std::copy(weights.bias.begin(), weights.bias.end(), bias);
+    kernel.bias = bias;
   }
   block_steps_.push_back({kernel, input, output});
   return output;

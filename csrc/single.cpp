@@ -21,8 +21,16 @@ bool is_bounded(const Network& network, std::size_t layer) {
   return pool && (pool->pooling != Pooling::trainable || is_bounded(pool->activation));
 }
 
+// Weights of a network that are worth keeping twice. More of them do not stay in a cache from one image to the next, so
+// that reading them is what an image waits for, in either regime.
+constexpr std::int64_t kMostWeights = 4 << 20;
+
 bool is_possible(const Network& network) {
   const auto& layers = network.layers();
+  std::int64_t weights = 0;
+  for (const LayerFigures& layer : network.figures())
+    for (const Parameter& parameter : layer.parameters) weights += parameter.count();
+  if (weights > kMostWeights) return false;
   for (std::size_t layer = 0; layer < layers.size() && !network.is_dense_from(layer); ++layer) {
     const auto* conv = std::get_if<Conv5x5>(&layers[layer]);
     if (!conv || (layer > 0 && conv->padding > 0)) return false;
@@ -189,11 +197,11 @@ std::size_t SinglePlan::allocate(std::size_t floats) {
 const float* SinglePlan::grouped(std::span<const float> rows, int outputs, int lanes) {
   const auto width = static_cast<std::size_t>(lanes), count = static_cast<std::size_t>(outputs);
   const std::size_t inputs = rows.size() / count;
-  std::vector<float> packed((count + width - 1) / width * inputs * width);
+  float* const packed = packed_.zeros((count + width - 1) / width * inputs * width);
   for (std::size_t m = 0; m < count; ++m)
     for (std::size_t j = 0; j < inputs; ++j)
       packed[(m / width * inputs + j) * width + m % width] = rows[m * inputs + j];
-  return packed_.keep(packed);
+  return packed;
 }
 
 const kernels::Subsample2x2* SinglePlan::add_subsample(const Subsample2x2& pool, const LayerWeights& weights, int maps,

@@ -27,11 +27,17 @@ class PackedArrays {
   }
 
   const float* keep(std::span<const float> values) {
-    const auto& buffer = std::get<AlignedBuffer>(arrays_.emplace_back(AlignedBuffer(values.size())));
-    std::copy(values.begin(), values.end(), buffer.data());
+    float* const kept = zeros(values.size());
+    std::copy(values.begin(), values.end(), kept);
+    return kept;
+  }
+
+  // For whoever packs in place.
+  float* zeros(std::size_t count) {
+    const auto& buffer = std::get<AlignedBuffer>(arrays_.emplace_back(AlignedBuffer(count)));
+    std::fill_n(buffer.data(), count, 0.0f);
     return buffer.data();
   }
-  const float* keep(const std::vector<float>& values) { return keep(std::span(values)); }
 
  private:
   std::deque<std::variant<AlignedBuffer, std::vector<int>, std::vector<kernels::Subsample2x2>>> arrays_;

@@ -39,6 +39,8 @@ class File:
         """Read a file that lies in the folder of another one, or in the one that the caller names; never a link."""
         try:
             return cls._read(path, os.O_NOFOLLOW)
+        except WeightsError:
+            raise
         except FileNotFoundError as error:
             raise WeightsError("", "a file", "none", "keep the files together", str(path)) from error
         except (OSError, ValueError) as error:  # a link, no permission, a name that no file can have

@@ -15,7 +15,7 @@ MXNET = (0x112).to_bytes(8, "little") + bytes(8)
 TENSORFLOW = 0xDB4775248B80FB57.to_bytes(8, "little")  # ends the index of a checkpoint
 TORCH = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # in the first of the pickles of the older layout
 _MATLAB = (b"\0\1IM", b"\1\0MI")
-_LARGEST_TEXT = 1 << 20
+_LARGEST_TEXT = 1 << 17  # bytes in which a file says what it is
 
 _OPENVINO = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*<net\s[^>]*\bversion=")
 _NCNN = re.compile(rb"\s*7767517\s")

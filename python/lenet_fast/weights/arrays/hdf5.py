@@ -17,7 +17,7 @@ from ...errors import refuse, whole
 from ...extras import needs
 
 _MOST_OBJECTS = 2000
-_VISITS = 50  # for a call of h5py
+_VISITS = 100  # for a call of h5py
 _DEEPEST = 12
 _MOST_AXES = 8
 _LONGEST_TEXT = 1 << 22

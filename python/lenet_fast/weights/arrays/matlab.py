@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,7 +31,7 @@ _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8"
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _CELL, _STRUCT, _OBJECT, _OPAQUE = 1, 2, 3, 17
 _COMPLEX, _LOGICAL = 0x0800, 0x0200
-_DEEPEST, _MOST, _LONGEST_NAME = 16, 1 << 13, 256
+_DEEPEST, _MOST, _LONGEST_NAME, _LONGEST_PATH = 16, 1 << 13, 256, 1 << 10
 #: MatConvNet's weights: filters of (rows, columns, inputs, outputs) and biases. The rest of its structs are settings.
 _MATCONVNET = re.compile(r"layers\[\d+\]\.(weights\[[01]\]|filters|biases)$|params\[\d+\]\.value$")
 _MATCONVNET_LAYOUT = Layout("HWIO", "IO", None)
@@ -135,7 +135,7 @@ class _Reader:
         head = self._head(data)
         name = head.name if path is None else path
         if head.kind == _CELL:
-            yield from self._children(data, head.at, [f"{name}[{n}]" for n in self._counted(head)], depth)
+            yield from self._children(data, head.at, (f"{name}[{n}]" for n in self._counted(head)), depth)
         elif head.kind in (_STRUCT, _OBJECT):
             yield from self._struct(data, head, name, depth)
         elif head.kind == _OPAQUE:
@@ -195,14 +195,15 @@ class _Reader:
         count = math.prod(head.shape)
         if count * max(len(fields), 1) > _MOST:
             raise ValueError(f"{count:,} structs")
-        if count == 1:
-            names = [f"{name}.{field}" for field in fields]
-        else:
-            names = [f"{name}[{n}].{field}" for n in range(count if fields else 0) for field in fields]
-        yield from self._children(data, at, names, depth)
+        owners = (name if count == 1 else f"{name}[{n}]" for n in range(count if fields else 0))
+        yield from self._children(data, at, (f"{owner}.{field}" for owner in owners for field in fields), depth)
 
-    def _children(self, data: memoryview, at: int, names: list[str], depth: int) -> Iterator[tuple[str, NDArray[Any]]]:
+    def _children(
+        self, data: memoryview, at: int, names: Iterable[str], depth: int
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
         for name in names:
+            if len(name) > _LONGEST_PATH:
+                raise ValueError("cells and structs with names that are too long")
             kind, body, at = self._element(data, at)
             if kind != _MATRIX:
                 raise ValueError(f"a cell of type {kind}")

@@ -18,6 +18,8 @@ from ...budget import charge
 
 #: Of the bits of a number that is a key: larger ones can be made so that all of them meet in one place of a dictionary.
 _KEY_BITS = 60
+_LONGEST_NAME = 1 << 10
+_CALL = 4  # visits, for what stands for one
 _MARK = object()
 
 
@@ -194,16 +196,20 @@ class _Machine:
     _binget = _long_binget = _get
 
     def _global(self, argument: str) -> None:
-        self.stack.append(Name(argument.replace(" ", ".", 1)))
+        self.stack.append(_named(*argument.split(" ", 1)))
 
     def _stack_global(self, _: Any) -> None:
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise ValueError("a pickle with a global that is no name")
-        self.stack.append(Name(f"{module}.{name}"))
+        self.stack.append(_named(module, name))
 
     def _reduce(self, _: Any) -> None:
         arguments, function = self.pop(), self.pop()
+        self._call(function, arguments)
+
+    def _call(self, function: Any, arguments: Any) -> None:
+        charge("visits", _CALL)
         self.stack.append(Call(function, arguments))
 
     _newobj = _reduce
@@ -213,11 +219,11 @@ class _Machine:
         self._reduce(None)
 
     def _inst(self, argument: str) -> None:
-        self.stack.append(Call(Name(argument.replace(" ", ".", 1)), tuple(self.pop_to_mark())))
+        self._call(_named(*argument.split(" ", 1)), tuple(self.pop_to_mark()))
 
     def _obj(self, _: Any) -> None:
         function, *arguments = self.pop_to_mark() or [None]
-        self.stack.append(Call(function, tuple(arguments)))
+        self._call(function, tuple(arguments))
 
     def _build(self, _: Any) -> None:
         state, target = self.pop(), self.top()
@@ -246,6 +252,13 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict,
     "EMPTY_SET": list,
 }
+
+
+def _named(module: str, name: str = "") -> Name:
+    """A global; as a file may hold a name once and use it often, a long one is refused."""
+    if len(module) + len(name) > _LONGEST_NAME:
+        raise ValueError(f"a global with a name of {len(module) + len(name):,} characters")
+    return Name(f"{module}.{name}")
 
 
 def _as_dict(values: list[Any]) -> dict[Any, Any]:

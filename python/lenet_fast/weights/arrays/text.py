@@ -30,7 +30,7 @@ _LONGEST_NUMBER, _MOST_AXES = 64, 8
 _IS_GAP = np.isin(np.arange(256), list(b" \t\r\n\f\v,;"))
 _PIECE = 1 << 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-_SHAPE = re.compile(r"#\s*shape[:\s=]*([\dx\s,()\[\]]*)", re.IGNORECASE | re.ASCII)
+_SHAPE = re.compile(r"#\s*shape[:\s=]*((?:[\dx,()\[\]][\dx\s,()\[\]]*)?)", re.IGNORECASE | re.ASCII)
 _WAY_OUT = "put one .txt, .csv or .npy file per tensor into a folder and pass the folder"
 
 

@@ -33,9 +33,7 @@ _VISITS, _MOVED = 20, 64
 
 def follow(graph: Graph) -> Trace:
     """Trace a graph; WeightsError says what in it is not of the family, or contradicts itself."""
-    if len(graph.entries) > MOST_ENTRIES:
-        found = f"{len(graph.entries):,} operators"
-        refuse("", "a LeNet of some dozen layers", found, "it is another network")
+    check_count(len(graph.entries))
     furthest = -1
     wrong = WeightsError("", "an image of some size", "none to try", f"the {graph.format} file is damaged")
     for shape in graph.image.shapes:
@@ -57,6 +55,12 @@ def follow(graph: Graph) -> Trace:
         if len(walk.trace.steps) > furthest:
             furthest, wrong = len(walk.trace.steps), found_wrong
     raise wrong
+
+
+def check_count(operators: int) -> None:
+    """Refuse as many operators as no LeNet has."""
+    if operators > MOST_ENTRIES:
+        refuse("", "a LeNet of some dozen layers", f"{operators:,} operators", "it is another network")
 
 
 def contradiction(form: str, error: Exception) -> WeightsError:

@@ -20,7 +20,7 @@ from ...errors import refuse, whole
 from ...operations import ACTIVATIONS
 from ..files import File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
-from ..graph.walker import SIDES, follow
+from ..graph.walker import SIDES, check_count, follow
 from ..source import Source
 from .ncnn_files import Bin, Layer, layers_of
 
@@ -64,6 +64,7 @@ class _Settings:
 
 def _graph(layers: Sequence[Layer], data: bytes) -> Graph:
     """The layers, which ncnn keeps in the order in which they run, up to the first that is not known."""
+    check_count(len(layers) + sum(len(layer.tops) for layer in layers))
     weights, entries = Bin(data), []
     images = [layer for layer in layers if layer.kind == "Input"]
     if len(images) != 1 or len(images[0].tops) != 1:

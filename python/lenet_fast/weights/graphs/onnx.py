@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from ...budget import charge
 from ...errors import refuse, whole
 from ...extras import needs
+from ..arrays import dtypes
 from ..arrays.protobuf import Content, Parts, charge_parts
 from ..files import File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
-from ..graph.walker import follow
+from ..graph.walker import check_count, follow
 from ..source import Source
 
 _OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -108,6 +109,7 @@ class _Parser:
 
     def graph(self) -> Graph:
         """The nodes, which ONNX keeps in an order in which they can be computed."""
+        check_count(len(self.proto.node))
         for tensor in self.proto.sparse_initializer:
             refuse(tensor.values.name, "dense weights", "a sparse tensor", "store it as a dense one")
         constants: dict[Hashable, Constant] = {"": Constant("", lambda: None)}
@@ -125,14 +127,15 @@ class _Parser:
         return Constant(name, lambda: self._array(tensor))
 
     def _array(self, tensor: Any) -> NDArray[Any]:
-        if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
-            tensor = self._with_external_data(tensor)
         sizes = tuple(tensor.dims[: _MOST_AXES + 1])
         if min(sizes, default=0) < 0 or len(sizes) > _MOST_AXES:
             refuse(tensor.name, "weights of a LeNet", f"a tensor of shape {sizes}", "the file is damaged")
+        if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
+            return self._external(tensor).reshape(sizes)
         return np.asarray(self.onnx.numpy_helper.to_array(tensor))
 
-    def _with_external_data(self, tensor: Any) -> Any:
+    def _external(self, tensor: Any) -> NDArray[Any]:
+        """Values in a file beside this one, where they stay."""
         where = {entry.key: entry.value for entry in tensor.external_data}
         if self.file is None:
             refuse(tensor.name, "weights inside the model", "a reference to a file", "load the file by its path")
@@ -141,12 +144,10 @@ class _Parser:
         length = int(where.get("length", f"{len(data) - begin}")[:_DIGITS])
         if not 0 <= begin <= begin + length <= len(data):
             refuse(tensor.name, f"bytes {begin} to {begin + length} of its file", f"{len(data)}", "fetch it again")
-        inside = self.onnx.TensorProto()
-        inside.CopyFrom(tensor)
-        inside.ClearField("external_data")
-        inside.data_location = self.onnx.TensorProto.DEFAULT
-        inside.raw_data = data[begin : begin + length]
-        return inside
+        if tensor.data_type == self.onnx.TensorProto.BFLOAT16:
+            return dtypes.values(memoryview(data)[begin : begin + length], dtypes.BFLOAT16)
+        kind = np.dtype(self.onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
+        return np.frombuffer(data, kind.newbyteorder("<"), length // kind.itemsize, begin)
 
     def _image(self, image: Any) -> Image:
         kind = image.type.tensor_type

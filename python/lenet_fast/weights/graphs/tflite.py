@@ -150,7 +150,9 @@ def _shape(tensor: Any) -> list[int]:
 
 
 def _name(tensor: Any) -> str:
-    return str((tensor.Name() or b"").decode("utf-8", "replace")[:100])
+    name = tensor.Name() or b""
+    charge("visits", len(name) // 256)
+    return str(name[:400].decode("utf-8", "replace")[:100])
 
 
 def _scales(tensor: Any) -> tuple[NDArray[Any], NDArray[Any]] | None:
@@ -179,6 +181,8 @@ def _array(tensor: Any, buffer: Any) -> NDArray[Any]:
         axes = [1] * values.ndim
         axes[tensor.Quantization().QuantizedDimension()] = -1
         scale, zero = scale.reshape(axes), zero.reshape(axes)
+    if np.broadcast_shapes(values.shape, scale.shape, zero.shape) != values.shape:
+        raise ValueError(f"scales of shape {scale.shape} for values of shape {values.shape}")
     charge("values", values.size)
     floats = np.asarray(np.subtract(values, zero, dtype=np.float64))
     floats *= scale

@@ -230,6 +230,8 @@ def _dequantised(call: Call, *, axis: int = 1) -> NDArray[Any]:
         axes = [1] * x.ndim
         axes[axis] = -1
         scale, zero = scale.reshape(axes), zero.reshape(axes)
+    if np.broadcast_shapes(x.shape, scale.shape, zero.shape) != x.shape:
+        raise ValueError(f"scales of shape {scale.shape} for values of shape {x.shape}")
     values = np.asarray(np.subtract(x, zero, dtype=np.float64))
     values *= scale
     return values
