@@ -14,6 +14,8 @@ from .network import Network
 
 Floats = NDArray[np.float32]
 
+_PIECE = 1 << 20  # values that are looked at at once
+
 
 def checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
     """Read-only float32 copies of the tensors that the network wants, and of no others."""
@@ -33,13 +35,30 @@ def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Flo
     given = np.asarray(unmasked(name, values))
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
-    with np.errstate(over="ignore"):  # what is no float32 is refused below
-        array = np.array(given, np.float32, order="C")
-    if array.shape != shape:
-        raise ArgumentError(name, f"shape {shape}", f"{array.shape}")
-    if not np.isfinite(array).all():
-        raise ArgumentError(name, "finite values", f"{array[~np.isfinite(array)].flat[0]}")
-    return np.frombuffer(array.tobytes(), np.float32).reshape(shape)  # nobody can make it writeable
+    if given.shape != shape:
+        raise ArgumentError(name, f"shape {shape}", f"{given.shape}")
+    array = _fixed(given)
+    for at in range(0, array.size, _PIECE):
+        piece = array.reshape(-1)[at : at + _PIECE]
+        if not (finite := np.isfinite(piece)).all():
+            raise ArgumentError(name, "finite values", f"{piece[~finite][0]}")
+    return array
+
+
+def _fixed(given: NDArray[Any]) -> Floats:
+    """The values as float32 in bytes, which nobody can make writeable; those that lie in bytes of their own already."""
+    if given.dtype == np.float32 and given.flags.c_contiguous and given.flags.aligned and _is_all_of_its_bytes(given):
+        return given
+    with np.errstate(over="ignore"):  # what is no float32 is refused as not finite
+        data = given.astype(np.float32, copy=False).tobytes()
+    return np.frombuffer(data, np.float32).reshape(given.shape)
+
+
+def _is_all_of_its_bytes(array: NDArray[Any]) -> bool:
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return isinstance(owner, bytes) and len(owner) < 2 * array.nbytes
 
 
 def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:

@@ -95,7 +95,8 @@ def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imp
         return _from_tensors(source, wishes, preprocess)
     model = restoring.model_from(dict(source.tensors), source.metadata)
     _check_wishes(wishes, model.network)
-    model = model.replace(preprocess=_one_scaling(preprocess, model.preprocess))
+    if (one := _one_scaling(preprocess, model.preprocess)) != model.preprocess:
+        model = model.replace(preprocess=one)
     return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
 
 
