@@ -170,6 +170,22 @@ CASES = {
         lambda path: _small(network={"input": [1, 8, 8], "layers": [{"kind": "\ud800"}], "head": "scores"}),
         "sentence",
     ),
+    "ours_surrogate_head": Case(
+        "m.safetensors",
+        lambda path: _small(network={"input": [1, 8, 8], "layers": [{"kind": "Dense", "units": 2}], "head": "\ud800"}),
+        "exception",
+    ),
+    "ours_surrogate_activation": Case(
+        "m.safetensors",
+        lambda path: _small(
+            network={
+                "input": [1, 8, 8],
+                "layers": [{"kind": "Dense", "units": 2, "activation": "\ud800"}],
+                "head": "scores",
+            }
+        ),
+        "exception",
+    ),
     "ours_long_format": Case("m.safetensors", lambda path: _small(format="a" * 100_000), "sentence"),
     "ours_long_head": Case(
         "m.safetensors",

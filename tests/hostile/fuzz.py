@@ -194,9 +194,11 @@ def _limits(name: str, seconds: int, room: Path, finds: Path) -> list[str]:
     finds.mkdir(parents=True, exist_ok=True)
     words = room / "words"
     words.write_text("".join(f'"{_escaped(token)}"\n' for token in _tokens(name)))
+    dictionary = [f"-dict={words}"] * bool(words.stat().st_size)  # libFuzzer refuses an empty one
     return [
+        *dictionary,
         f"-timeout={SLOWEST}", f"-rss_limit_mb={LARGEST}", f"-max_total_time={seconds}", f"-max_len={_LONGEST}",
-        f"-dict={words}", f"-artifact_prefix={finds}/", "-print_final_stats=1", "-len_control=0", "-verbosity=1",
+        f"-artifact_prefix={finds}/", "-print_final_stats=1", "-len_control=0", "-verbosity=1",
     ]  # fmt: skip
 
 
@@ -220,6 +222,8 @@ def _add(total: Sum, text: str) -> None:
     total.executions += max(counts, default=0)
     total.edges = max([total.edges, *(int(n) for n in re.findall(r"\bcov: (\d+)", text))])
     total.starts += 1
+    if not total.executions:
+        raise RuntimeError(f"nothing was executed: {text[-2000:]}")
 
 
 def main() -> None:

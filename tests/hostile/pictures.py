@@ -40,6 +40,8 @@ def _array(choices: _Choices) -> Any:
         shape = shape[1:]
     dtype = np.dtype(choices.of(_DTYPES))
     count = int(np.prod(shape, dtype=np.int64))
+    if dtype.kind == "U":  # any bytes would be no text
+        return np.full(shape, "a", dtype)
     if dtype.hasobject:
         return np.full(shape, choices.of((None, 1, "a", [1], 1.5)), object)
     flat = np.frombuffer(choices.values(count * dtype.itemsize), dtype, count)
