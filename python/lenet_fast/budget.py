@@ -36,7 +36,7 @@ _UNITS = {
 #: Bytes of a file, and out of compressed members, for each parameter: weights, and an optimiser's memory of them.
 _FILE, _UNPACKED = 16, 8
 #: What a compressed file may grow by beyond its own size: weights hardly shrink, zeros without an end do.
-_GROWTH = 1 << 25
+_GROWTH = 1 << 24
 
 
 @dataclass(frozen=True)

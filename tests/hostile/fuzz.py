@@ -36,9 +36,11 @@ sys.path[:0] = [str(TESTS), *(str(TESTS / "weights" / room) for room in ("arrays
 # --- one input ---
 
 
-def below_the_door(path: Path, reader: str, options: dict[str, Any]) -> object:
-    """Read and build a file as `load` does, without what makes every exception a WeightsError."""
+def behind_the_door(path: Path, reader: str, options: dict[str, Any]) -> object:
+    """Read and build a file as `load` does, by the reader that is meant, whatever the file begins with."""
     from hostile import limited
+    from lenet_fast.budget import spending
+    from lenet_fast.errors import inside
     from lenet_fast.weights import build, sniff
     from lenet_fast.weights.files import File
     from lenet_fast.weights.mapping.answers import Answers
@@ -46,8 +48,10 @@ def below_the_door(path: Path, reader: str, options: dict[str, Any]) -> object:
     options = limited.wished(options)
     wishes = build.Wishes(options.get("network"), answers=Answers(options.get("flatten")))
     form = next((form for form in sniff.FORMATS if form.name == reader), None)
-    source = form.read(File.open(path)) if form else sniff.read(path)
-    return build.build(source, wishes, str(path))
+    with spending():
+        with inside(str(path)):
+            source = form.read(File.open(path)) if form else sniff.read(path)
+        return build.build(source, wishes, str(path))
 
 
 def _read(name: str, folder: Path) -> Callable[[bytes], object]:
@@ -61,7 +65,7 @@ def _read(name: str, folder: Path) -> Callable[[bytes], object]:
     target = TARGETS[name]
 
     def read(data: bytes) -> object:
-        return below_the_door(target.made(folder, data), target.reader, dict(target.options))
+        return behind_the_door(target.made(folder, data), target.reader, dict(target.options))
 
     return read
 
