@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import doctest
 import json
 import math
@@ -16,7 +17,6 @@ import lenet_fast
 import numpy as np
 import pytest
 from lenet_fast.cli import main
-from lenet_fast.weights import files
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))}
@@ -155,8 +155,11 @@ def test_every_named_network_is_listed_with_its_parameters(name):
 
 def test_limits_of_files_are_those_of_the_code():
     limits = dict(re.findall(r"^\| ([^|]+) \| ([\d,]+(?: \w+)?) \|$", PAGES["SECURITY.md"], re.MULTILINE))
-    assert limits["a file"] == f"{files.LARGEST >> 20} MiB"
-    assert limits["out of compressed members of an archive"] == f"{files.LARGEST_UNPACKED >> 20} MiB"
+    for field, most in re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\d,]+) \|$", PAGES["SECURITY.md"], re.MULTILINE):
+        assert most == f"{getattr(lenet_fast.Budget(), field):,}"
+        limits[f"`{field}`"] = most
+    assert [f"`{field.name}`" in limits for field in dataclasses.fields(lenet_fast.Budget)] == [True] * 6
+    assert lenet_fast.Budget().unpacked_bytes(0) == 16 << 20
     largest = limits["output values of a layer of a network"].replace(",", "")
     with pytest.raises(ValueError, match=f"wanted at most {largest} output values"):
         lenet_fast.Network((1, 4096, 4096), (lenet_fast.Conv5x5(2),), "scores")

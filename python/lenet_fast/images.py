@@ -236,7 +236,7 @@ def _as_pixels(array: NDArray[Any]) -> Pixels:
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as such
             return array.astype(np.float32, copy=False)
     if array.dtype.kind in "iu":
         way_out = "for pixels 0..255 pass images.astype(np.uint8)"

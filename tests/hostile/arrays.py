@@ -206,20 +206,20 @@ def _flax_name(name: bytes) -> Callable[[Path], bytes]:
 
 
 CASES = {
-    "tensorflow_natural_names": Case("m.index", _natural_names, "memory", "visits"),
+    "tensorflow_natural_names": Case("m.index", _natural_names, "memory"),
     "tensorflow_shared_values": Case("m.index", _shared_values, "memory", "values"),
     "tensorflow_long_shape": Case("m.index", _long_shape, "time"),
     "tensorflow_nothing_large": Case("m.index", _variable(b"a", (0, 2**62, 2**62), size=0), "exception"),
     "tensorflow_name_no_text": Case("m.index", _variable(b"\xed\xa0\x80", (1,)), "exception"),
     "tensorflow_offset": Case("m.index", _variable(b"a", (1,), 2**63 - 1), "exception"),
     "tensorflow_name_newlines": Case("m.index", _variable(b"\n\x1b[2J\0", (7, 3), size=84), "sentence", options=NAMED),
-    "matlab_zeros": Case("m.mat", _mat_zeros, "memory", "values"),
-    "matlab_bomb": Case("m.mat", _mat_bomb, "memory", "memory"),
+    "matlab_zeros": Case("m.mat", _mat_zeros, "memory"),
+    "matlab_bomb": Case("m.mat", _mat_bomb, "memory"),
     "matlab_nested_structs": Case("m.mat", _nested_structs, "memory"),
     "matlab_many_classes": Case("m.mat", _many_cells, "time", "visits"),
     "mxnet_many_classes": Case("m.params", _mxnet_classes, "time", "visits"),
     "mxnet_nothing_large": Case("m.params", _mxnet_nothing, "exception"),
-    "flax_empty_maps": Case("m.msgpack", _empty_maps, "memory", needs=FLAX),
+    "flax_empty_maps": Case("m.msgpack", _empty_maps, "memory", "visits", needs=FLAX),
     "flax_deep": Case("m.msgpack", lambda path: _flax(b"\x91" * 100_000 + b"\xc0"), "exception", needs=FLAX),
     "flax_nothing_large": Case(
         "m.msgpack",

@@ -228,11 +228,11 @@ def _large_image(path: Path) -> bytes:
 CASES = {
     "tflite_shared_inputs": Case("m.tflite", _shared_inputs, "time", "visits", needs=TFLITE),
     "tflite_shared_buffer": Case("m.tflite", _shared_buffer, "memory", "values", needs=TFLITE),
-    "tflite_per_channel": Case("m.tflite", _per_channel, "memory", "values", needs=TFLITE),
+    "tflite_per_channel": Case("m.tflite", _per_channel, "memory", needs=TFLITE),
     "tflite_one_weight": Case("m.tflite", _one_weight, "memory", "parameters", needs=TFLITE),
-    "tflite_long_names": Case("m.tflite", _long_names(b"a" * (_MEBIBYTE // 2)), "time", "memory", needs=TFLITE),
+    "tflite_long_names": Case("m.tflite", _long_names(b"a" * (_MEBIBYTE // 2)), "time", "visits", needs=TFLITE),
     "tflite_names_of_no_text": Case(
-        "m.tflite", _long_names(b"\xff" * (_MEBIBYTE // 2)), "time", "memory", needs=TFLITE
+        "m.tflite", _long_names(b"\xff" * (_MEBIBYTE // 2)), "time", "visits", needs=TFLITE
     ),
     "tflite_custom": Case("m.tflite", _custom(b""), "exception", ends="refused", needs=TFLITE),
     "tflite_root_outside": Case("m.tflite", _damaged(1 << 30), "exception", ends="refused", needs=TFLITE),

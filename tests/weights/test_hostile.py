@@ -201,7 +201,7 @@ def complaint(outcome, path):
     said = outcome.said.encode("ascii", "backslashreplace").decode()[:200]
     if outcome.ended != "refused":
         return f"{outcome.ended}: {outcome.kind}: {said}"
-    if not outcome.said.startswith(str(path)):
+    if not outcome.said.startswith((str(path), str(path.parent))):  # of the file, or of one that belongs to it
         return f"the sentence does not begin with the path: {said}"
     if len(outcome.said) > LONGEST:
         return f"a sentence of {len(outcome.said):,} characters: {said}"

@@ -95,7 +95,7 @@ class Archive:
             if info.compress_type not in self._kinds:
                 refuse("", "members that are stored or deflated", f"{name!r} otherwise", "write it with numpy or zip")
             with self._zip.open(info) as stream:
-                data = stream.read(self._left + 1)
+                data = stream.read(min(self._left, info.file_size) + 1)
         if len(data) > self._left:
             wanted = f"at most {self._left:,} more bytes out of an archive of {len(self._file.data):,}"
             refuse("", wanted, f"{name!r} of {info.file_size:,}", "save the model without compressing it")

@@ -108,24 +108,26 @@ def _kind(reference: Persistent) -> str:
 
 
 def _tensors(tree: Any, storage: Storages, order: dtypes.Order) -> dict[str, NDArray[Any]]:
-    def leaf(value: Any) -> NDArray[Any] | None:
-        charge("visits")
-        if not isinstance(value, Call):
-            return pickled_arrays.numpy_array(value)
-        function = value.path.rpartition(".")[2]
-        if function in _REBUILDS:
-            return _rebuilt(value.arguments, storage, order)
-        if function in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
-            return leaf(value.arguments[0])
-        if function == "_rebuild_from_type_v2":
-            return leaf(Call(value.arguments[0], value.arguments[2]))
-        if function in _QUANTISED:
-            refuse("", "plain tensors", f"{function} (quantised or sparse)", "save the float model instead")
-        if value.path == "torch.nn.parameter.Parameter" and isinstance(value.arguments, tuple) and value.arguments:
-            return leaf(value.arguments[0])
-        return pickled_arrays.numpy_array(value)
+    return pickled_arrays.named(tree, lambda value: _tensor(value, storage, order))
 
-    return pickled_arrays.named(tree, leaf)
+
+def _tensor(value: Any, storage: Storages, order: dtypes.Order) -> NDArray[Any] | None:
+    """What stands for a tensor, wrapped or not, or for an array of NumPy's."""
+    charge("visits")
+    if not isinstance(value, Call):
+        return pickled_arrays.numpy_array(value)
+    function = value.path.rpartition(".")[2]
+    if function in _REBUILDS:
+        return _rebuilt(value.arguments, storage, order)
+    if function in ("_rebuild_parameter", "_rebuild_parameter_with_state"):
+        return _tensor(value.arguments[0], storage, order)
+    if function == "_rebuild_from_type_v2":
+        return _tensor(Call(value.arguments[0], value.arguments[2]), storage, order)
+    if function in _QUANTISED:
+        refuse("", "plain tensors", f"{function} (quantised or sparse)", "save the float model instead")
+    if value.path == "torch.nn.parameter.Parameter" and isinstance(value.arguments, tuple) and value.arguments:
+        return _tensor(value.arguments[0], storage, order)
+    return pickled_arrays.numpy_array(value)
 
 
 def _rebuilt(arguments: Any, storage: Storages, order: dtypes.Order) -> NDArray[Any]:

@@ -78,6 +78,8 @@ def _in_order(weight: Array, places: Index, inside: NDArray[np.bool_], count: in
     """The weights of `count` values in the order of their places; zeros for values that are not read."""
     if len(places) == count and np.array_equal(places, np.arange(count)):
         return weight
+    if len(places) == count and inside.all():
+        return np.asarray(weight[:, np.argsort(places)])
     charge("values", max(0, len(weight) * count - weight.size))
     ordered = np.zeros((len(weight), count), weight.dtype)
     ordered[:, places[inside]] = weight[:, inside]
