@@ -7,6 +7,7 @@
 #include "../engine.hpp"
 #include "../plan.hpp"
 #include "images.hpp"
+#include "outside.hpp"
 
 namespace py = pybind11;
 
@@ -84,7 +85,7 @@ py::object run_direct(const Plan& plan, const py::object& images, const py::obje
   Outputs outputs;
   want(outputs, static_cast<Value*>(py::array(*array).mutable_data()));
   {
-    const py::gil_scoped_release release;
+    const OutsidePython outside;
     run(plan, *view, outputs);
   }
   return *array;

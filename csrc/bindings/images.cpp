@@ -5,6 +5,7 @@
 
 #include "../cpu.hpp"
 #include "../error.hpp"
+#include "outside.hpp"
 
 namespace py = pybind11;
 
@@ -50,7 +51,7 @@ py::tuple pixel_range(const py::array& array, float white) {
 
 // Rows and channels that follow each other without a gap are looked at in one go.
 kernels::PixelRange range_of(const ImageView& images, const kernels::Table& table) {
-  const py::gil_scoped_release release;
+  const OutsidePython outside;
   const auto width = static_cast<std::size_t>(images.width), height = static_cast<std::size_t>(images.height);
   const std::ptrdiff_t row = images.width * images.column_stride, map = images.height * row;
   const bool maps_join = images.column_stride == kClose && images.row_stride == row &&

@@ -4,6 +4,7 @@
 #include "../tensor.hpp"
 #include "../threads.hpp"
 #include "bindings.hpp"
+#include "outside.hpp"
 
 namespace lenet_fast::bindings {
 
@@ -22,7 +23,7 @@ void bind_machine(pybind11::module_& module) {
         float sink = 1e-6f;
         return cpu::chosen().multiply_adds(rounds, &sink);
       },
-      pybind11::arg("rounds"), pybind11::call_guard<pybind11::gil_scoped_release>());
+      pybind11::arg("rounds"), pybind11::call_guard<OutsidePython>());
   module.def(
       "loads",
       [](std::size_t bytes, std::int64_t rounds) {
@@ -32,7 +33,7 @@ void bind_machine(pybind11::module_& module) {
         return cpu::chosen().loads(values.data(), values.size(), rounds, &sink) *
                static_cast<std::int64_t>(sizeof(float));
       },
-      pybind11::arg("bytes"), pybind11::arg("rounds"), pybind11::call_guard<pybind11::gil_scoped_release>());
+      pybind11::arg("bytes"), pybind11::arg("rounds"), pybind11::call_guard<OutsidePython>());
   module.def("usable_processors", &cpu::usable_processors, pybind11::arg("system") = "");
   module.def("num_threads", &threads::count);
   module.def("set_num_threads", &threads::set_count, pybind11::arg("threads"));

@@ -7,6 +7,7 @@
 #include "../engine.hpp"
 #include "../error.hpp"
 #include "images.hpp"
+#include "outside.hpp"
 
 namespace py = pybind11;
 
@@ -52,7 +53,7 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   if (probabilities)
     outputs.probabilities =
         writable<float>("probabilities", *probabilities, images.images * plan.network().output().size());
-  const py::gil_scoped_release release;
+  const OutsidePython outside;
   run(plan, images, outputs);
 }
 
@@ -60,7 +61,12 @@ Floats activate(const std::string& name, const Floats& values, float slope) {
   const Activation activation = activation_named(name, slope);
   const kernels::Table& table = cpu::chosen();
   Floats result(std::vector<py::ssize_t>(values.shape(), values.shape() + values.ndim()));
-  table.activate(activation, values.data(), result.mutable_data(), static_cast<std::size_t>(values.size()));
+  const float* const from = values.data();
+  float* const to = result.mutable_data();
+  {
+    const OutsidePython outside;
+    table.activate(activation, from, to, static_cast<std::size_t>(values.size()));
+  }
   return result;
 }
 
