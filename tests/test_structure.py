@@ -115,7 +115,19 @@ def test_the_core_neither_prints_nor_aborts():
 
 def test_layers_of_the_core():
     """Kernels <- network <- plan <- engine <- bindings; threads and cpu beside them."""
-    order = ["error", "tensor", "network", "weights", "cpu", "threads", "single", "plan", "engine"]
+    order = [
+        "error",
+        "interrupt",
+        "workspace",
+        "tensor",
+        "network",
+        "weights",
+        "cpu",
+        "threads",
+        "single",
+        "plan",
+        "engine",
+    ]
     for name in order:
         for suffix in (".hpp", ".cpp"):
             path = CSRC / f"{name}{suffix}"

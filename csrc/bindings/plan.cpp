@@ -1,5 +1,6 @@
 #include "../plan.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <tuple>
 
@@ -53,20 +54,24 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
   if (probabilities)
     outputs.probabilities =
         writable<float>("probabilities", *probabilities, images.images * plan.network().output().size());
-  const OutsidePython outside;
-  run(plan, images, outputs);
+  compute([&](Interrupt& interrupt) { return run(plan, images, outputs, interrupt); });
 }
 
+// A piece is some microseconds of work.
 Floats activate(const std::string& name, const Floats& values, float slope) {
+  constexpr std::size_t kPiece = 16384;
   const Activation activation = activation_named(name, slope);
   const kernels::Table& table = cpu::chosen();
   Floats result(std::vector<py::ssize_t>(values.shape(), values.shape() + values.ndim()));
-  const float* const from = values.data();
+  const std::span<const float> from = values_of(values);
   float* const to = result.mutable_data();
-  {
-    const OutsidePython outside;
-    table.activate(activation, from, to, static_cast<std::size_t>(values.size()));
-  }
+  compute([&](Interrupt& interrupt) {
+    for (std::size_t done = 0; done < from.size(); done += kPiece) {
+      table.activate(activation, from.data() + done, to + done, std::min(kPiece, from.size() - done));
+      if (interrupt.is_wanted()) return false;
+    }
+    return true;
+  });
   return result;
 }
 

@@ -8,8 +8,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .batch import VALUES, pieces
+from .calibration import as_distances
 from .errors import ArgumentError
-from .images import Pixels, unmasked
+from .images import unmasked
 from .network import Network
 
 Floats = NDArray[np.float32]
@@ -58,7 +60,9 @@ def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:
             raise ArgumentError(name, wanted, found, "set them to 0 or leave the table out")
 
 
-def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic], batch: Pixels) -> NDArray[Any]:
+def output(
+    out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic], images: NDArray[Any]
+) -> NDArray[Any]:
     """A new array, or `out` if the engine can write there: C-contiguous, writeable, apart from the images."""
     if out is None:
         return np.empty(shape, dtype)
@@ -70,6 +74,15 @@ def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.gene
         raise ValueError(
             "out: wanted a C-contiguous, writeable array, found one that is not; pass np.empty(shape, dtype)"
         )
-    if np.may_share_memory(out, batch):
+    if np.may_share_memory(out, images):
         raise ValueError("out: wanted memory apart from the images, found memory that overlaps them")
     return out
+
+
+def likeliest(scores: Floats, probabilities: Floats, head: str, k: int) -> tuple[NDArray[np.int64], Floats]:
+    """The labels of the k best scores, and their probabilities: (n, k) each."""
+    labels, shares = np.empty((len(scores), k), np.int64), np.empty((len(scores), k), np.float32)
+    for part in pieces(scores, VALUES // 16):  # sorting takes longer than converting
+        labels[part] = np.argsort(as_distances(scores[part], head), axis=1, kind="stable")[:, :k]
+        shares[part] = np.take_along_axis(probabilities[part], labels[part], axis=1)
+    return labels, shares

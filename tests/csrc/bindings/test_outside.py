@@ -49,3 +49,54 @@ def test_a_process_may_exit_while_a_thread_computes(call):
     for moment in (0.0, 0.001, 0.003):
         done = run(EXIT, call, str(moment))
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), moment
+
+
+HANDLERS = """
+import signal
+import numpy as np
+import lenet_fast
+from lenet_fast import kernels
+
+lenet_fast.set_num_threads(2)
+random = np.random.default_rng(0)
+C, S, F = lenet_fast.Conv5x5, lenet_fast.Subsample2x2, lenet_fast.Dense
+network = lenet_fast.Network((1, 28, 28), (C(6, "relu", 2), S("max"), C(16, "relu"), S("max"), F(10)), "scores")
+weights = {name: random.normal(0, 0.1, shape) for name, shape in network.parameters.items()}
+model, other = lenet_fast.Model(network, weights), lenet_fast.pretrained("digits")
+images = random.integers(0, 256, (100_000, 28, 28), np.uint8)
+few = images[:200]
+wanted, wanted_of_few = model.scores(images).tobytes(), other.scores(few).tobytes()
+calls = []
+
+def predict(number, frame):
+    calls.append(other.scores(few).tobytes() == wanted_of_few)
+
+signal.signal(signal.SIGALRM, predict)
+signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+found = model.scores(images).tobytes()
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(found == wanted, all(calls), len(calls) > 1)
+
+class Enough(Exception):
+    pass
+
+def raise_(number, frame):
+    raise Enough("of this")
+
+signal.signal(signal.SIGALRM, raise_)
+floats = np.broadcast_to(np.float32(0.5), (1 << 28,))
+many = np.lib.stride_tricks.as_strided(images, (4_000_000, 28, 28), (0, *images.strides[1:]))
+many_floats = np.lib.stride_tricks.as_strided(floats, (20_000_000, 28, 28), (0, 0, 0))
+for call in (lambda: model.scores(many), lambda: model.features(many), lambda: model.predict(many_floats), lambda: kernels.tanh(floats)):
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        call()
+    except Enough as error:
+        print(error)
+print(model.scores(images).tobytes() == wanted)
+"""
+
+
+def test_handlers_of_signals_run_during_a_call_and_may_predict_or_raise():
+    done = run(HANDLERS)
+    assert (done.stdout, done.stderr) == ("True True True\n" + "of this\n" * 4 + "True\n", "")
