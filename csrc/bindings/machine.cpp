@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <optional>
 
+#include "../arithmetic.hpp"
 #include "../cpu.hpp"
 #include "../tensor.hpp"
 #include "../threads.hpp"
@@ -7,6 +9,20 @@
 #include "outside.hpp"
 
 namespace lenet_fast::bindings {
+
+namespace {
+
+// For Python's with statement: what NumPy converts for a model is rounded as the core rounds.
+class DefaultArithmeticForPython {
+ public:
+  void enter() { arithmetic_.emplace(); }
+  void exit(const pybind11::args&) { arithmetic_.reset(); }
+
+ private:
+  std::optional<DefaultArithmetic> arithmetic_;
+};
+
+}  // namespace
 
 void bind_machine(pybind11::module_& module) {
   module.def("compiler", &cpu::compiler);
@@ -34,6 +50,10 @@ void bind_machine(pybind11::module_& module) {
                static_cast<std::int64_t>(sizeof(float));
       },
       pybind11::arg("bytes"), pybind11::arg("rounds"), pybind11::call_guard<OutsidePython>());
+  pybind11::class_<DefaultArithmeticForPython>(module, "DefaultArithmetic")
+      .def(pybind11::init())
+      .def("__enter__", &DefaultArithmeticForPython::enter)
+      .def("__exit__", &DefaultArithmeticForPython::exit);
   module.def("usable_processors", &cpu::usable_processors, pybind11::arg("system") = "");
   module.def("num_threads", &threads::count);
   module.def("set_num_threads", &threads::set_count, pybind11::arg("threads"));

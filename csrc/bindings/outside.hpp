@@ -11,22 +11,27 @@
 #include <pybind11/pybind11.h>
 #include <unistd.h>
 
+#include "../arithmetic.hpp"
 #include "../interrupt.hpp"
 
 namespace lenet_fast::bindings {
 
-// Without the GIL for as long as it lives.
+// Without the GIL and in the default arithmetic for as long as it lives.
 class OutsidePython final : public Interrupt {
  public:
-  OutsidePython() { leave(); }
+  OutsidePython() : state_(PyEval_SaveThread()) {}
   ~OutsidePython() { come_back(); }
   OutsidePython(const OutsidePython&) = delete;
   OutsidePython& operator=(const OutsidePython&) = delete;
 
  private:
-  void leave() noexcept { state_ = PyEval_SaveThread(); }
+  void leave() noexcept {
+    state_ = PyEval_SaveThread();
+    arithmetic_.enter();
+  }
 
   void come_back() noexcept {
+    arithmetic_.leave();
     try {
       PyEval_RestoreThread(state_);
     } catch (...) {  // the unwinding; it goes on where this block ends, so it never does
@@ -43,6 +48,7 @@ class OutsidePython final : public Interrupt {
   }
 
   PyThreadState* state_;
+  DefaultArithmetic arithmetic_;
 };
 
 // Lets `work(interrupt)` compute outside Python; throws what a handler raised if it was interrupted: returned false.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._core import Plan
+from ._core import DefaultArithmetic, Plan
 
 #: uint8 or float32 pixels.
 Pixels = NDArray[Any]
@@ -73,14 +73,11 @@ class Batch:
     ) -> None:
         """Compute what has an array to go to: outputs of layers by their number, labels, probabilities."""
         for part, pixels in self.pieces():
-            plan.run(
-                pixels,
-                layers=[(layer, output[part]) for layer, output in layers.items()],
-                labels=None if labels is None else labels[part],
-                probabilities=None if probabilities is None else probabilities[part],
-                rubbish=rubbish,
-                reject=reject,
-            )
+            outputs = [(layer, output[part]) for layer, output in layers.items()]
+            label = None if labels is None else labels[part]
+            shares = None if probabilities is None else probabilities[part]
+            with DefaultArithmetic():  # for what the constant is rounded to
+                plan.run(pixels, layers=outputs, labels=label, probabilities=shares, rubbish=rubbish, reject=reject)
 
     def whole(self) -> Pixels:
         """All of it as one array: the images themselves if nothing must be converted."""
@@ -99,16 +96,17 @@ def _is_read_in_place(images: NDArray[Any]) -> bool:
 def _as_pixels(images: NDArray[Any]) -> Pixels:
     if _is_read_in_place(images):
         return images
-    with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
+    with DefaultArithmetic(), np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
         return images.astype(np.float32)
 
 
 def _standardised(images: Pixels) -> Pixels:
     """Bring every image to mean 0 and standard deviation 1, float32, none depending on its neighbours."""
     result = np.empty(images.shape, np.float32)
-    for i, image in enumerate(images):
-        values = image.astype(np.float64, order="C").ravel()
-        centred = values - values.mean()
-        deviation = np.sqrt((centred**2).mean())
-        result[i] = (centred / (deviation or 1.0)).reshape(image.shape)
+    with DefaultArithmetic():
+        for i, image in enumerate(images):
+            values = image.astype(np.float64, order="C").ravel()
+            centred = values - values.mean()
+            deviation = np.sqrt((centred**2).mean())
+            result[i] = (centred / (deviation or 1.0)).reshape(image.shape)
     return result

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._core import pixel_range
+from ._core import DefaultArithmetic, pixel_range
 from .batch import Batch, Pixels, pieces
 
 
@@ -298,7 +298,8 @@ def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
 def _check_range(batch: Batch, white: float, check_finite: bool) -> None:
     ranges = []
     for part, pixels in batch.pieces():
-        smallest, largest, finite, _ = pixel_range(pixels, white)
+        with DefaultArithmetic():  # for Python's floats
+            smallest, largest, finite, _ = pixel_range(pixels, white)
         if not finite:
             return _refuse_what_is_not_finite(pixels, part.start) if check_finite else None
         ranges += [smallest, largest]

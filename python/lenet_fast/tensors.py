@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._core import DefaultArithmetic
 from .batch import VALUES, pieces
 from .calibration import as_distances
 from .errors import ArgumentError
@@ -35,7 +36,7 @@ def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Flo
     given = np.asarray(unmasked(name, values))
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
-    with np.errstate(over="ignore"):  # what is no float32 is refused below
+    with DefaultArithmetic(), np.errstate(over="ignore"):  # what is no float32 is refused below
         array = np.array(given, np.float32, order="C")
     if array.shape != shape:
         raise ArgumentError(name, f"shape {shape}", f"{array.shape}")
@@ -83,6 +84,7 @@ def likeliest(scores: Floats, probabilities: Floats, head: str, k: int) -> tuple
     """The labels of the k best scores, and their probabilities: (n, k) each."""
     labels, shares = np.empty((len(scores), k), np.int64), np.empty((len(scores), k), np.float32)
     for part in pieces(scores, VALUES // 16):  # sorting takes longer than converting
-        labels[part] = np.argsort(as_distances(scores[part], head), axis=1, kind="stable")[:, :k]
+        with DefaultArithmetic():  # or small numbers count as equal
+            labels[part] = np.argsort(as_distances(scores[part], head), axis=1, kind="stable")[:, :k]
         shares[part] = np.take_along_axis(probabilities[part], labels[part], axis=1)
     return labels, shares
