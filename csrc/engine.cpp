@@ -290,7 +290,9 @@ struct Share {
 Share share_of(const Plan& plan, std::int64_t images) {
   const int lanes = plan.table().lanes;
   const std::int64_t vectors = (images + lanes - 1) / lanes;
-  const std::int64_t worth = std::min(vectors, images * plan.connections() / kWorthWaking);
+  std::int64_t connections = 0;
+  const bool is_countable = !__builtin_mul_overflow(images, plan.connections(), &connections);
+  const std::int64_t worth = is_countable ? std::min(vectors, connections / kWorthWaking) : vectors;
   const int threads = static_cast<int>(std::clamp<std::int64_t>(worth, 1, threads::count()));
   const bool enough = threads == 1 || vectors >= std::int64_t{4} * kBlockVectors * threads;
   return {threads, lanes * (enough ? kBlockVectors : 1)};

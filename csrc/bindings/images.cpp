@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
+#include <string>
 
 #include "../cpu.hpp"
 #include "../error.hpp"
@@ -23,6 +25,15 @@ std::optional<PixelType> pixel_type(const py::array& array) {
   const auto is_native = [&] { return dtype.byteorder() == '=' || dtype.attr("isnative").cast<bool>(); };
   if (dtype.num() == Npy::NPY_FLOAT_ && is_native()) return PixelType::float32;
   return std::nullopt;
+}
+
+// Channels, rows and columns are counted in ints, beyond which no network goes: a larger number must not become one
+// that fits.
+bool has_countable_axes(const py::array& images) {
+  constexpr py::ssize_t kMost = std::numeric_limits<int>::max();
+  for (py::ssize_t axis = 1; axis < images.ndim(); ++axis)
+    if (images.shape(axis) > kMost) return false;
+  return images.ndim() != 2 || images.shape(0) <= kMost;
 }
 
 kernels::PixelRange joined(const std::optional<kernels::PixelRange>& a, const kernels::PixelRange& b) {
@@ -102,6 +113,9 @@ ImageView view_of(const py::array& images) {
   const std::optional<PixelType> type = pixel_type(images);
   if (!type) throw Error("images: wanted uint8 or float32");
   if (images.ndim() != 4) throw Error("images: wanted (n, channels, height, width)");
+  if (!has_countable_axes(images))
+    throw Error("images: wanted fewer than 2^31 channels, rows and columns, found " +
+                py::str(images.attr("shape")).cast<std::string>() + "; look at the array's strides");
   return {images.data(),
           *type,
           images.shape(0),
@@ -120,7 +134,7 @@ std::optional<ImageView> plain_view_of(const py::object& object) {
   const auto images = py::reinterpret_borrow<py::array>(object);
   const py::ssize_t axes = images.ndim();
   const std::optional<PixelType> type = pixel_type(images);
-  if (axes < 2 || axes > 4 || !type) return std::nullopt;
+  if (axes < 2 || axes > 4 || !type || !has_countable_axes(images)) return std::nullopt;
   const auto size = [&](py::ssize_t from_last) { return images.shape(axes - from_last); };
   const auto stride = [&](py::ssize_t from_last) { return images.strides(axes - from_last); };
   return ImageView{images.data(),

@@ -16,7 +16,7 @@ namespace {
 class DefaultArithmeticForPython {
  public:
   void enter() { arithmetic_.emplace(); }
-  void exit(const pybind11::args&) { arithmetic_.reset(); }
+  void leave(const pybind11::args&) { arithmetic_.reset(); }
 
  private:
   std::optional<DefaultArithmetic> arithmetic_;
@@ -53,7 +53,7 @@ void bind_machine(pybind11::module_& module) {
   pybind11::class_<DefaultArithmeticForPython>(module, "DefaultArithmetic")
       .def(pybind11::init())
       .def("__enter__", &DefaultArithmeticForPython::enter)
-      .def("__exit__", &DefaultArithmeticForPython::exit);
+      .def("__exit__", &DefaultArithmeticForPython::leave);
   module.def("usable_processors", &cpu::usable_processors, pybind11::arg("system") = "");
   module.def("num_threads", &threads::count);
   module.def("set_num_threads", &threads::set_count, pybind11::arg("threads"));
