@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "threads.hpp"
+#include "workspace.hpp"
 
 namespace lenet_fast {
 namespace {
@@ -13,22 +14,11 @@ namespace {
 // sleeping one and being woken by it take on a virtual machine.
 constexpr std::int64_t kWorthWaking = 4'000'000;
 
-// One per thread, kept for the next call.
-float* workspace(std::size_t size) {
-  thread_local AlignedBuffer buffer;
-  if (buffer.size() < size) buffer = AlignedBuffer(size);
-  return buffer.data();
-}
-
-// One thread's part of a run: blocks of images through the plan, in a workspace of its own.
+// One thread's part of a run: blocks of images through the plan, in memory of its own.
 class Worker {
  public:
-  Worker(const Plan& plan, const ImageView& images, const Outputs& outputs, int block_images)
-      : plan_(plan),
-        images_(images),
-        outputs_(outputs),
-        memory_(workspace(plan.workspace_size())),
-        block_images_(block_images) {
+  Worker(const Plan& plan, const ImageView& images, const Outputs& outputs, int block_images, float* memory)
+      : plan_(plan), images_(images), outputs_(outputs), memory_(memory), block_images_(block_images) {
     const auto is_dense = [&](const Tap& tap) { return plan.network().is_dense_from(tap.layer); };
     can_be_single_ = plan.single() && std::all_of(outputs.taps.begin(), outputs.taps.end(), is_dense);
   }
@@ -300,22 +290,59 @@ struct Share {
 Share share_of(const Plan& plan, std::int64_t images) {
   const int lanes = plan.table().lanes;
   const std::int64_t vectors = (images + lanes - 1) / lanes;
-  const std::int64_t worth = std::min(vectors, images * plan.connections() / kWorthWaking);
+  std::int64_t connections = 0;
+  const bool is_countable = !__builtin_mul_overflow(images, plan.connections(), &connections);
+  const std::int64_t worth = is_countable ? std::min(vectors, connections / kWorthWaking) : vectors;
   const int threads = static_cast<int>(std::clamp<std::int64_t>(worth, 1, threads::count()));
   const bool enough = threads == 1 || vectors >= std::int64_t{4} * kBlockVectors * threads;
   return {threads, lanes * (enough ? kBlockVectors : 1)};
 }
 
+// A run, whatever thread works at it.
+class Run final : public threads::Task {
+ public:
+  Run(const Plan& plan, const ImageView& images, const Outputs& outputs, int block_images)
+      : plan_(plan),
+        images_(images),
+        outputs_(outputs),
+        block_images_(block_images),
+        blocks_((images.images + block_images - 1) / block_images) {}
+
+  // The calling thread's part; false where it was interrupted.
+  bool work(float* memory, Interrupt& interrupt) {
+    Worker worker(plan_, images_, outputs_, block_images_, memory);
+    for (std::int64_t block; blocks_.take(block);) {
+      worker.block(block);
+      if (blocks_.has_more() && interrupt.is_wanted()) {
+        blocks_.stop();
+        return false;
+      }
+    }
+    return true;
+  }
+
+  void help(float* memory) noexcept override {
+    Worker worker(plan_, images_, outputs_, block_images_, memory);
+    for (std::int64_t block; blocks_.take(block);) worker.block(block);
+  }
+
+ private:
+  const Plan& plan_;
+  const ImageView& images_;
+  const Outputs& outputs_;
+  const int block_images_;
+  threads::Counter blocks_;
+};
+
 }  // namespace
 
-void run(const Plan& plan, const ImageView& images, const Outputs& outputs) {
-  if (images.images == 0) return;
+bool run(const Plan& plan, const ImageView& images, const Outputs& outputs, Interrupt& interrupt) {
+  if (images.images == 0) return true;
   const Share share = share_of(plan, images.images);
-  threads::Counter counter((images.images + share.block_images - 1) / share.block_images);
-  threads::run(share.threads, [&] {
-    Worker worker(plan, images, outputs, share.block_images);
-    for (std::int64_t block; counter.take(block);) worker.block(block);
-  });
+  const CallersWorkspace own(plan.workspace_size());
+  Run run(plan, images, outputs, share.block_images);
+  const threads::Helpers helpers(share.threads - 1, plan.workspace_size(), run);
+  return run.work(own.data(), interrupt);
 }
 
 }  // namespace lenet_fast

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "interrupt.hpp"
 #include "plan.hpp"
 #include "tensor.hpp"
 
@@ -28,9 +29,12 @@ struct Outputs {
 };
 
 // Computes the outputs on the calling thread and, for many images, on others, threads::count() together. Deterministic:
-// neither their number nor the place of an image in the batch changes a bit of its outputs. Allocates nothing once
-// every thread has its workspace. The images must fit the plan: its channels, and its size or 4 pixels less in both
-// directions (then centred).
-void run(const Plan& plan, const ImageView& images, const Outputs& outputs);
+// neither their number nor the place of an image in the batch changes a bit of its outputs. The images must fit the
+// plan: its channels, and its size or 4 pixels less in both directions (then centred).
+//
+// The calling thread comes in the default arithmetic, which workers inherit. False where the call was interrupted; then
+// the outputs are not defined. Allocates nothing where an earlier call with as many threads has left its memory, up to
+// kMostKept for each; throws std::bad_alloc where the calling thread finds none.
+[[nodiscard]] bool run(const Plan& plan, const ImageView& images, const Outputs& outputs, Interrupt& interrupt);
 
 }  // namespace lenet_fast

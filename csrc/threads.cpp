@@ -1,115 +1,122 @@
 #include "threads.hpp"
 
-#include <algorithm>
+#include <pthread.h>
+
 #include <condition_variable>
 #include <cstdlib>
-#include <deque>
-#include <exception>
 #include <mutex>
 #include <new>
 #include <string>
-#include <system_error>
-#include <thread>
-
-#ifdef __unix__
-#include <pthread.h>
-#endif
+#include <utility>
 
 #include "cpu.hpp"
 #include "error.hpp"
 
 namespace lenet_fast::threads {
-namespace {
-
-struct Job {
-  const std::function<void()>& body;
-  int wanted;       // workers that may still join
-  int running = 0;  // workers inside the body
-  std::exception_ptr error = nullptr;
-};
 
 class Pool {
  public:
-  void run(int helpers, const std::function<void()>& body) {
-    Job job{body, helpers};
-    start(job);
-    std::exception_ptr error;
-    try {
-      body();
-    } catch (...) {
-      error = std::current_exception();
-    }
-    finish(job);
-    if (!error) error = job.error;
-    if (error) std::rethrow_exception(error);
+  void start(Helpers& call, std::size_t floats) {
+    const std::lock_guard lock(mutex_);
+    while (workers_ < call.wanted_ && start_worker()) ++workers_;
+    const int most = std::exchange(call.wanted_, 0);
+    while (call.wanted_ < most && call.wanted_ < workers_ && bring_memory(call, floats)) ++call.wanted_;
+    if (call.wanted_ == 0) return;
+    *end_of_queue() = &call;
+    call.wanted_ == 1 ? work_.notify_one() : work_.notify_all();
+  }
+
+  void finish(Helpers& call) {
+    std::unique_lock lock(mutex_);
+    leave_queue(call);  // whoever has not joined by now would find nothing left to do
+    done_.wait(lock, [&] { return call.running_ == 0; });
+    for (WorkspaceList* const list : {&call.unused_, &call.used_})
+      while (!list->empty()) spare_.keep(list->pop());
   }
 
  private:
-  void start(Job& job) {
-    const std::lock_guard lock(mutex_);
-    while (workers_ < job.wanted && start_worker()) ++workers_;
-    jobs_.push_back(&job);
-    job.wanted == 1 ? work_.notify_one() : work_.notify_all();
-  }
-
-  // A machine out of threads makes the call slower, not wrong: the calling thread does the work.
-  bool start_worker() try {
-    std::thread([this] { work(); }).detach();
+  bool bring_memory(Helpers& call, std::size_t floats) {
+    WorkspacePtr memory = spare_.take(floats);
+    if (!memory) return false;
+    call.unused_.push(std::move(memory));
     return true;
-  } catch (const std::system_error&) {
-    return false;
   }
 
-  void finish(Job& job) {
-    std::unique_lock lock(mutex_);
-    std::erase(jobs_, &job);  // whoever has not joined by now would find nothing left to do
-    done_.wait(lock, [&] { return job.running == 0; });
+  // False on a machine out of threads. No std::thread, which allocates and throws.
+  bool start_worker() {
+    static bool survives_forks = false;
+    if (!survives_forks) survives_forks = pthread_atfork(nullptr, nullptr, begin_anew) == 0;
+    pthread_t thread;
+    if (!survives_forks || pthread_create(&thread, nullptr, work_in, this) != 0) return false;
+    pthread_detach(thread);
+    return true;
+  }
+
+  static void begin_anew();
+
+  static void* work_in(void* pool) {
+    static_cast<Pool*>(pool)->work();
+    return nullptr;
   }
 
   void work() {
+    const Workspace* last = nullptr;  // still warm
     std::unique_lock lock(mutex_);
     for (;;) {
-      work_.wait(lock, [&] { return !jobs_.empty(); });
-      Job& job = *jobs_.front();
-      if (--job.wanted == 0) jobs_.pop_front();
-      ++job.running;
+      work_.wait(lock, [&] { return first_ != nullptr; });
+      Helpers& call = *first_;
+      WorkspacePtr mine = call.unused_.pop(last);
+      if (--call.wanted_ == 0) leave_queue(call);
+      ++call.running_;
       lock.unlock();
-      std::exception_ptr error;
-      try {
-        job.body();
-      } catch (...) {
-        error = std::current_exception();
-      }
+      call.task_.help(mine->data());
       lock.lock();
-      if (error && !job.error) job.error = error;
-      if (--job.running == 0) done_.notify_all();
+      last = mine.get();
+      call.used_.push(std::move(mine));
+      if (--call.running_ == 0) done_.notify_all();
     }
+  }
+
+  // ---- The queue of calls that want more workers ----
+
+  Helpers** end_of_queue() {
+    Helpers** at = &first_;
+    while (*at) at = &(*at)->next_;
+    return at;
+  }
+
+  void leave_queue(Helpers& call) {
+    for (Helpers** at = &first_; *at; at = &(*at)->next_)
+      if (*at == &call) {
+        *at = call.next_;
+        return;
+      }
   }
 
   std::mutex mutex_;
   std::condition_variable work_, done_;
-  std::deque<Job*> jobs_;
+  Helpers* first_ = nullptr;
+  WorkspaceList spare_;
   int workers_ = 0;
 };
 
-// Never destroyed: workers sleep in it until the process ends.
+namespace {
+
+// Never destroyed: workers sleep in it until the process ends. A forked child has none of them and perhaps a locked
+// mutex: it begins anew in the same place.
+alignas(Pool) std::byte storage[sizeof(Pool)];
+
 Pool& pool() {
-  alignas(Pool) static std::byte storage[sizeof(Pool)];
-  static Pool* const instance = [] {
-    Pool* const made = new (storage) Pool;
-#ifdef __unix__
-    // The child has none of the workers and perhaps a locked mutex: it begins anew in the same place.
-    pthread_atfork(nullptr, nullptr, [] { new (storage) Pool; });
-#endif
-    return made;
-  }();
+  static Pool* const instance = new (storage) Pool;
   return *instance;
 }
 
-int whole_number(const char* text) {
+// The number that `text` begins with, where it ends there or at a comma; 0 for any other.
+int whole_number(const char* text, bool is_list) {
   char* end = nullptr;
   const long value = std::strtol(text, &end, 10);
-  return end != text && *end == '\0' && value >= 1 && value <= 65536 ? static_cast<int>(value) : 0;
+  const bool ends = *end == '\0' || (is_list && *end == ',');
+  return end != text && ends && value >= 1 && value <= 65536 ? static_cast<int>(value) : 0;
 }
 
 std::atomic<int> chosen{0};  // 0: nobody called set_count
@@ -119,14 +126,12 @@ std::atomic<int> chosen{0};  // 0: nobody called set_count
 int count() {
   if (const int threads = chosen.load(std::memory_order_relaxed)) return threads;
   if (const char* text = std::getenv("LENET_FAST_NUM_THREADS"); text && *text) {
-    if (const int threads = whole_number(text)) return threads;
+    if (const int threads = whole_number(text, false)) return threads;
     throw Error(std::string("LENET_FAST_NUM_THREADS: wanted a whole number from 1 to 65536, found '") + text + "'");
   }
   static const int processors = cpu::usable_processors();
-  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
-    const std::string list = text;  // one number per nesting level: the first is ours
-    if (const int threads = whole_number(list.substr(0, list.find(',')).c_str())) return threads;
-  }
+  if (const char* text = std::getenv("OMP_NUM_THREADS"))  // one number per nesting level: the first is ours
+    if (const int threads = whole_number(text, true)) return threads;
   return processors;
 }
 
@@ -135,9 +140,14 @@ void set_count(int threads) {
   chosen.store(threads, std::memory_order_relaxed);
 }
 
-void run(int threads, const std::function<void()>& body) {
-  if (threads <= 1) return body();
-  pool().run(threads - 1, body);
+void Pool::begin_anew() { new (storage) Pool; }
+
+Helpers::Helpers(int count, std::size_t floats, Task& task) : task_(task), wanted_(count), is_known_(count > 0) {
+  if (is_known_) pool().start(*this, floats);
+}
+
+Helpers::~Helpers() {
+  if (is_known_) pool().finish(*this);
 }
 
 }  // namespace lenet_fast::threads

@@ -115,7 +115,19 @@ def test_the_core_neither_prints_nor_aborts():
 
 def test_layers_of_the_core():
     """Kernels <- network <- plan <- engine <- bindings; threads and cpu beside them."""
-    order = ["error", "tensor", "network", "weights", "cpu", "threads", "single", "plan", "engine"]
+    order = [
+        "error",
+        "interrupt",
+        "workspace",
+        "tensor",
+        "network",
+        "weights",
+        "cpu",
+        "threads",
+        "single",
+        "plan",
+        "engine",
+    ]
     for name in order:
         for suffix in (".hpp", ".cpp"):
             path = CSRC / f"{name}{suffix}"
@@ -137,9 +149,11 @@ def test_stubs_say_what_the_extension_has():
     for name, node in stubs.items():
         if isinstance(node, ast.ClassDef):
             members = {m.name for m in node.body if isinstance(m, ast.FunctionDef)}
-            assert members == {n for n in vars(getattr(_core, name)) if not n.startswith("__") or n == "__init__"} - {
-                "_pybind11_conduit_v1_"
-            }, name
+            assert members == {
+                n
+                for n in vars(getattr(_core, name))
+                if not n.startswith("__") or n in ("__init__", "__enter__", "__exit__")
+            } - {"_pybind11_conduit_v1_"}, name
         else:
             arguments = re.findall(r"(\w+): ", getattr(_core, name).__doc__.splitlines()[0].partition(" ->")[0])
             assert [a.arg for a in node.args.args] == arguments, name

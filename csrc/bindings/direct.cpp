@@ -2,11 +2,14 @@
 // shapes and types, what Python would do first costs more than one image. Everything else, and everything that deserves
 // a sentence, is answered with None; then the caller goes the long way.
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <span>
 
 #include "../engine.hpp"
 #include "../plan.hpp"
 #include "images.hpp"
+#include "outside.hpp"
 
 namespace py = pybind11;
 
@@ -59,10 +62,9 @@ bool overlap(const py::array& a, const py::array& b) {
 // A new array of this shape, or `out` if it is one that can be written: of this type and shape, in C order, aligned,
 // and apart from the images.
 template <class Value>
-std::optional<py::array> output(const py::object& out, const std::vector<py::ssize_t>& shape,
-                                const py::object& images) {
+std::optional<py::array> output(const py::object& out, std::span<const py::ssize_t> shape, const py::object& images) {
   using Array = py::array_t<Value, py::array::c_style>;
-  if (out.is_none()) return Array(shape);
+  if (out.is_none()) return Array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
   if (!py::isinstance<Array>(out)) return std::nullopt;
   const auto array = py::reinterpret_borrow<py::array>(out);
   constexpr int kWanted = py::detail::npy_api::NPY_ARRAY_ALIGNED_ | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
@@ -77,16 +79,12 @@ template <class Value, class Want>
 py::object run_direct(const Plan& plan, const py::object& images, const py::object& out, bool per_class, Want want) {
   const std::optional<ImageView> view = plain_view_of(images);
   if (!view || !fits(*view, plan.network().input()) || !are_usual(*view, plan)) return py::none();
-  std::vector<py::ssize_t> shape{view->images};
-  if (per_class) shape.push_back(static_cast<py::ssize_t>(plan.network().output().size()));
-  const std::optional<py::array> array = output<Value>(out, shape, images);
+  const std::array<py::ssize_t, 2> shape{view->images, static_cast<py::ssize_t>(plan.network().output().size())};
+  const std::optional<py::array> array = output<Value>(out, std::span(shape).first(per_class ? 2 : 1), images);
   if (!array) return py::none();
   Outputs outputs;
   want(outputs, static_cast<Value*>(py::array(*array).mutable_data()));
-  {
-    const py::gil_scoped_release release;
-    run(plan, *view, outputs);
-  }
+  compute([&](Interrupt& interrupt) { return run(plan, *view, outputs, interrupt); });
   return *array;
 }
 

@@ -1,10 +1,14 @@
 #include "images.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <limits>
+#include <string>
 
 #include "../cpu.hpp"
 #include "../error.hpp"
+#include "outside.hpp"
 
 namespace py = pybind11;
 
@@ -23,48 +27,74 @@ std::optional<PixelType> pixel_type(const py::array& array) {
   return std::nullopt;
 }
 
-kernels::PixelRange joined(const kernels::PixelRange& a, const kernels::PixelRange& b) {
-  return {std::min(a.smallest, b.smallest), std::max(a.largest, b.largest), a.finite && b.finite};
+// Channels, rows and columns are counted in ints, beyond which no network goes: a larger number must not become one
+// that fits.
+bool has_countable_axes(const py::array& images) {
+  constexpr py::ssize_t kMost = std::numeric_limits<int>::max();
+  for (py::ssize_t axis = 1; axis < images.ndim(); ++axis)
+    if (images.shape(axis) > kMost) return false;
+  return images.ndim() != 2 || images.shape(0) <= kMost;
+}
+
+kernels::PixelRange joined(const std::optional<kernels::PixelRange>& a, const kernels::PixelRange& b) {
+  return a ? kernels::PixelRange{std::min(a->smallest, b.smallest), std::max(a->largest, b.largest),
+                                 a->finite && b.finite}
+           : b;
 }
 
 // Of `count` values that lie `stride` bytes apart.
 kernels::PixelRange range_of_values(const kernels::Table& table, const char* from, std::ptrdiff_t stride,
                                     std::size_t count) {
   if (stride == kClose) return table.pixel_range(from, count);
-  std::vector<float> copy(count);
-  for (float& value : copy) {
-    std::memcpy(&value, from, sizeof value);
-    from += stride;
+  std::array<float, 256> close;
+  std::optional<kernels::PixelRange> range;
+  for (std::size_t done = 0; done < count; done += close.size()) {
+    const std::size_t here = std::min(close.size(), count - done);
+    for (std::size_t i = 0; i < here; ++i, from += stride) std::memcpy(&close[i], from, sizeof(float));
+    range = joined(range, table.pixel_range(close.data(), here));
   }
-  return table.pixel_range(copy.data(), count);
+  return *range;
 }
-
-py::tuple pixel_range(const py::array& array, float white) {
-  const ImageView images = view_of(array);
-  if (images.type != PixelType::float32 || images.images == 0) throw Error("images: wanted float32, at least one");
-  const kernels::PixelRange range = range_of(images, cpu::chosen());
-  return py::make_tuple(range.smallest, range.largest, range.finite, is_usual(range, white));
-}
-
-}  // namespace
 
 // Rows and channels that follow each other without a gap are looked at in one go.
-kernels::PixelRange range_of(const ImageView& images, const kernels::Table& table) {
-  const py::gil_scoped_release release;
+kernels::PixelRange range_of_image(const ImageView& images, std::ptrdiff_t i, const kernels::Table& table) {
   const auto width = static_cast<std::size_t>(images.width), height = static_cast<std::size_t>(images.height);
   const std::ptrdiff_t row = images.width * images.column_stride, map = images.height * row;
   const bool maps_join = images.column_stride == kClose && images.row_stride == row &&
                          (images.channels == 1 || images.channel_stride == map);
   const std::size_t joint = maps_join ? width * height * static_cast<std::size_t>(images.channels) : width;
   std::optional<kernels::PixelRange> range;
-  for (std::ptrdiff_t i = 0; i < images.images; ++i)
-    for (int c = 0; c < (maps_join ? 1 : images.channels); ++c)
-      for (int y = 0; y < (maps_join ? 1 : images.height); ++y) {
-        const char* const from =
-            static_cast<const char*>(images.image(i)) + c * images.channel_stride + y * images.row_stride;
-        const kernels::PixelRange here = range_of_values(table, from, images.column_stride, joint);
-        range = range ? joined(*range, here) : here;
-      }
+  for (int c = 0; c < (maps_join ? 1 : images.channels); ++c)
+    for (int y = 0; y < (maps_join ? 1 : images.height); ++y) {
+      const char* const from =
+          static_cast<const char*>(images.image(i)) + c * images.channel_stride + y * images.row_stride;
+      range = joined(range, range_of_values(table, from, images.column_stride, joint));
+    }
+  return *range;
+}
+
+py::tuple pixel_range(const py::array& array, float white) {
+  const ImageView images = view_of(array);
+  if (images.type != PixelType::float32 || array.size() == 0) throw Error("images: wanted float32, at least one");
+  const kernels::PixelRange range = range_of(images, cpu::chosen());
+  return py::make_tuple(range.smallest, range.largest, range.finite, is_usual(range, white));
+}
+
+}  // namespace
+
+// As many images in one go as are some microseconds of work.
+kernels::PixelRange range_of(const ImageView& images, const kernels::Table& table) {
+  constexpr std::ptrdiff_t kPiece = 16384;
+  const std::ptrdiff_t size = std::ptrdiff_t{images.channels} * images.height * images.width;
+  const std::ptrdiff_t at_once = std::max<std::ptrdiff_t>(1, kPiece / size);
+  std::optional<kernels::PixelRange> range;
+  compute([&](Interrupt& interrupt) {
+    for (std::ptrdiff_t i = 0; i < images.images; ++i) {
+      if (i > 0 && i % at_once == 0 && interrupt.is_wanted()) return false;
+      range = joined(range, range_of_image(images, i, table));
+    }
+    return true;
+  });
   return *range;
 }
 
@@ -83,6 +113,9 @@ ImageView view_of(const py::array& images) {
   const std::optional<PixelType> type = pixel_type(images);
   if (!type) throw Error("images: wanted uint8 or float32");
   if (images.ndim() != 4) throw Error("images: wanted (n, channels, height, width)");
+  if (!has_countable_axes(images))
+    throw Error("images: wanted fewer than 2^31 channels, rows and columns, found " +
+                py::str(images.attr("shape")).cast<std::string>() + "; look at the array's strides");
   return {images.data(),
           *type,
           images.shape(0),
@@ -101,7 +134,7 @@ std::optional<ImageView> plain_view_of(const py::object& object) {
   const auto images = py::reinterpret_borrow<py::array>(object);
   const py::ssize_t axes = images.ndim();
   const std::optional<PixelType> type = pixel_type(images);
-  if (axes < 2 || axes > 4 || !type) return std::nullopt;
+  if (axes < 2 || axes > 4 || !type || !has_countable_axes(images)) return std::nullopt;
   const auto size = [&](py::ssize_t from_last) { return images.shape(axes - from_last); };
   const auto stride = [&](py::ssize_t from_last) { return images.strides(axes - from_last); };
   return ImageView{images.data(),

@@ -20,7 +20,7 @@ std::optional<ImageView> plain_view_of(const pybind11::object& images);
 // Images may be as large as the network's input, or 4 pixels smaller in both directions.
 bool fits(const ImageView& images, const Shape& input);
 
-// Of float32 images, at least one.
+// Of float32 images, at least one. Computed outside Python.
 kernels::PixelRange range_of(const ImageView& images, const kernels::Table& table);
 
 // Float pixels count 0..white; beyond half of that range on either side, or all within 0..1 where white is more, they

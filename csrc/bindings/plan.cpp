@@ -1,5 +1,6 @@
 #include "../plan.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <tuple>
 
@@ -7,6 +8,7 @@
 #include "../engine.hpp"
 #include "../error.hpp"
 #include "images.hpp"
+#include "outside.hpp"
 
 namespace py = pybind11;
 
@@ -27,12 +29,16 @@ std::unique_ptr<Plan> make_plan(const Network& network, const std::vector<std::p
                                 Calibration{sharpness, margin, distance}, cpu::chosen(), every_layer);
 }
 
-// The memory of an output array, which must be what the engine writes: C-contiguous, of this type and size.
+// The memory of an output array, which must be what the engine writes: C-contiguous, of this type, and with so many
+// values for each image.
 template <class Value>
-Value* writable(const char* name, const py::array& array, std::int64_t size) {
-  if (!py::isinstance<py::array_t<Value, py::array::c_style>>(array) || array.size() != size)
+Value* writable(const char* name, const py::array& array, std::int64_t images, std::int64_t per_image) {
+  std::int64_t size = 0;
+  const bool is_countable = !__builtin_mul_overflow(images, per_image, &size);
+  if (!py::isinstance<py::array_t<Value, py::array::c_style>>(array) || !is_countable || array.size() != size)
     throw Error(std::string(name) + ": wanted a C-contiguous " + (std::is_same_v<Value, float> ? "float32" : "int64") +
-                " array of " + std::to_string(size) + " values");
+                " array of " + std::to_string(images) + (per_image == 1 ? "" : " x " + std::to_string(per_image)) +
+                " values");
   return static_cast<Value*>(py::array(array).mutable_data());
 }
 
@@ -45,22 +51,31 @@ void run_plan(const Plan& plan, const py::array& array, const std::vector<std::p
     throw Error("images: wanted floating point, since what uint8 pixels stand for is not known");
   std::vector<Tap> taps;
   for (const auto& [layer, out] : layers)
-    taps.push_back({layer, writable<float>("out", out, images.images * plan.buffer_of(layer).shape.size())});
+    taps.push_back({layer, writable<float>("out", out, images.images, plan.buffer_of(layer).shape.size())});
   Outputs outputs{
       .taps = taps, .reject = reject, .has_rubbish = rubbish.has_value(), .rubbish = rubbish.value_or(0.0f)};
-  if (labels) outputs.labels = writable<std::int64_t>("labels", *labels, images.images);
+  if (labels) outputs.labels = writable<std::int64_t>("labels", *labels, images.images, 1);
   if (probabilities)
     outputs.probabilities =
-        writable<float>("probabilities", *probabilities, images.images * plan.network().output().size());
-  const py::gil_scoped_release release;
-  run(plan, images, outputs);
+        writable<float>("probabilities", *probabilities, images.images, plan.network().output().size());
+  compute([&](Interrupt& interrupt) { return run(plan, images, outputs, interrupt); });
 }
 
+// A piece is some microseconds of work.
 Floats activate(const std::string& name, const Floats& values, float slope) {
+  constexpr std::size_t kPiece = 16384;
   const Activation activation = activation_named(name, slope);
   const kernels::Table& table = cpu::chosen();
   Floats result(std::vector<py::ssize_t>(values.shape(), values.shape() + values.ndim()));
-  table.activate(activation, values.data(), result.mutable_data(), static_cast<std::size_t>(values.size()));
+  const std::span<const float> from = values_of(values);
+  float* const to = result.mutable_data();
+  compute([&](Interrupt& interrupt) {
+    for (std::size_t done = 0; done < from.size(); done += kPiece) {
+      table.activate(activation, from.data() + done, to + done, std::min(kPiece, from.size() - done));
+      if (interrupt.is_wanted()) return false;
+    }
+    return true;
+  });
   return result;
 }
 

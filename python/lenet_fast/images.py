@@ -15,7 +15,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._core import pixel_range
+from ._core import DefaultArithmetic, pixel_range
+from .batch import Batch, Pixels, pieces
 
 
 class SupportsArrayInterface(Protocol):
@@ -36,8 +37,6 @@ class SupportsDLPack(Protocol):
 Image: TypeAlias = ArrayLike | SupportsArrayInterface | SupportsDLPack
 #: What everything that takes images takes.
 Images: TypeAlias = Image | Sequence[Image]
-#: uint8 or float32 pixels.
-Pixels: TypeAlias = NDArray[Any]
 
 #: An image this much smaller than the network's input in both directions is centred on background: 28x28 in 32x32.
 MARGIN = 4
@@ -154,28 +153,31 @@ def as_batch(
     ValueError
         If the shape does not fit, or a pixel is NaN or infinite.
     """
-    batch = _in_order(_as_pixels(as_array(images, size[0])), size)
-    preprocess = preprocess or Preprocess()
-    if batch.dtype == np.uint8 and preprocess.white is None:
+    return batch_of(images, size, preprocess or Preprocess(), check_finite=check_finite).whole()
+
+
+def batch_of(images: Images, size: tuple[int, int, int], preprocess: Preprocess, *, check_finite: bool) -> Batch:
+    """The same, converted piece by piece as it is read."""
+    batch = Batch(_in_order(_checked_dtype(as_array(images, size[0])), size))
+    if batch.images.dtype == np.uint8 and preprocess.white is None:
         raise TypeError(
             "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a lenet_fast.Preprocess, or scale the pixels yourself"
         )
-    if batch.size and batch.dtype == np.float32:
+    if batch.images.size and batch.images.dtype != np.uint8:
         _check_range(batch, preprocess.white or 0.0, check_finite)
-    elif batch.size and batch.max() == 1:
+    elif batch.images.size and _is_binary(batch.images):
         _warn("images: uint8 pixels are counted from 0 to 255, found 0 and 1 only; multiply by 255")
-    return standardised(batch) if preprocess.per_image else batch
+    return batch.standardised() if preprocess.per_image else batch
 
 
-def standardised(batch: Pixels) -> Pixels:
-    """Bring every image to mean 0 and standard deviation 1, float32, none depending on its neighbours."""
-    result = np.empty(batch.shape, np.float32)
-    for i, image in enumerate(batch):
-        values = image.astype(np.float64, order="C").ravel()
-        centred = values - values.mean()
-        deviation = np.sqrt((centred**2).mean())
-        result[i] = (centred / (deviation or 1.0)).reshape(image.shape)
-    return result
+def _is_binary(images: Pixels) -> bool:
+    """Whether 1 is the largest value."""
+    largest = 0
+    for part in pieces(images):
+        largest = max(largest, int(images[part].max()))
+        if largest > 1:
+            return False
+    return largest == 1
 
 
 def as_array(images: Any, channels: int) -> NDArray[Any]:
@@ -232,12 +234,9 @@ def from_pil(image: Any, channels: int) -> NDArray[np.uint8]:
     return np.asarray(image.convert("L" if channels == 1 else "RGB"))
 
 
-def _as_pixels(array: NDArray[Any]) -> Pixels:
-    if array.dtype == np.uint8:
+def _checked_dtype(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype == np.uint8 or array.dtype.kind == "f":
         return array
-    if array.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is infinite, and refused as such
-            return array.astype(np.float32, copy=False)
     if array.dtype.kind in "iu":
         way_out = "for pixels 0..255 pass images.astype(np.uint8)"
     elif array.dtype.kind == "b":
@@ -247,7 +246,7 @@ def _as_pixels(array: NDArray[Any]) -> Pixels:
     raise TypeError(f"images: wanted uint8 or floating point, found {array.dtype}; {way_out}")
 
 
-def _in_order(array: Pixels, size: tuple[int, int, int]) -> Pixels:
+def _in_order(array: NDArray[Any], size: tuple[int, int, int]) -> NDArray[Any]:
     """Name the axes of `array`, which may lack n and, for one channel, c, and put them in order."""
     channels, height, width = size
     readings = set()
@@ -274,7 +273,7 @@ def _in_order(array: Pixels, size: tuple[int, int, int]) -> Pixels:
     return _transposed(array, sorted(readings)[0])
 
 
-def _transposed(array: Pixels, axes: str) -> Pixels:
+def _transposed(array: NDArray[Any], axes: str) -> NDArray[Any]:
     if "n" not in axes:
         array, axes = array[None], "n" + axes
     if "c" not in axes:
@@ -296,19 +295,28 @@ def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
     return f"images: wanted {' or '.join(forms)}{smaller}, found {shape}; {way_out}"
 
 
-def _check_range(batch: Pixels, white: float, check_finite: bool) -> None:
-    smallest, largest, finite, usual = pixel_range(batch, white)
-    if not finite:
-        if check_finite:
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(batch))[0])
-            raise ValueError(
-                f"images: wanted finite pixels, found {batch[place]} in image {place[0]} at (channel, row, column) {place[1:]}; pass check_finite=False to allow it"
-            )
-        return
+def _check_range(batch: Batch, white: float, check_finite: bool) -> None:
+    ranges = []
+    for part, pixels in batch.pieces():
+        with DefaultArithmetic():  # for Python's floats
+            smallest, largest, finite, _ = pixel_range(pixels, white)
+        if not finite:
+            return _refuse_what_is_not_finite(pixels, part.start) if check_finite else None
+        ranges += [smallest, largest]
+    smallest, largest, _, usual = pixel_range(np.array(ranges, np.float32).reshape(1, 1, 1, -1), white)
     if not usual:
         _warn(
             f"images: float pixels are counted from 0 to {white:g}, found {smallest:g} to {largest:g}; {_likely(smallest, largest, white)}"
         )
+
+
+def _refuse_what_is_not_finite(batch: Pixels, first: int) -> None:
+    """`first` is the number of the first image."""
+    for part in pieces(batch):
+        for place in map(tuple, np.argwhere(~np.isfinite(batch[part]))[:1].tolist()):
+            raise ValueError(
+                f"images: wanted finite pixels, found {batch[part][place]} in image {first + part.start + place[0]} at (channel, row, column) {place[1:]}; pass check_finite=False to allow it"
+            )
 
 
 def _likely(smallest: float, largest: float, white: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._core import activate
+from ._core import DefaultArithmetic, activate
 from .images import unmasked
 from .model import Model
 from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2, sloped
@@ -152,28 +152,34 @@ def rbf_distances(inputs: ArrayLike, codes: ArrayLike) -> Floats:
 
 def squash(x: ArrayLike) -> Floats:
     """The paper's squashing function, 1.7159 tanh(2x/3), of each value (equation 6 and appendix A); any shape."""
-    return activate("scaled_tanh", _floats("x", x))
+    return _activated("scaled_tanh", x)
 
 
 def tanh(x: ArrayLike) -> Floats:
     """Hyperbolic tangent of each value; any shape."""
-    return activate("tanh", _floats("x", x))
+    return _activated("tanh", x)
 
 
 def sigmoid(x: ArrayLike) -> Floats:
     """1 / (1 + exp(-x)) of each value; any shape."""
-    return activate("sigmoid", _floats("x", x))
+    return _activated("sigmoid", x)
 
 
 def relu(x: ArrayLike) -> Floats:
     """max(x, 0) of each value; any shape."""
-    return activate("relu", _floats("x", x))
+    return _activated("relu", x)
 
 
 def leaky_relu(x: ArrayLike, slope: float) -> Floats:
     """max(x, slope x) of each value, for slopes from 0 to 1; any shape."""
     name, checked = sloped("leaky_relu", slope)
-    return activate(name, _floats("x", x), checked)
+    return _activated(name, x, checked)
+
+
+def _activated(name: str, x: ArrayLike, slope: float = 0.0) -> Floats:
+    floats = _floats("x", x)
+    with DefaultArithmetic():
+        return activate(name, floats, slope)
 
 
 def _floats(name: str, values: ArrayLike, axes: int | None = None) -> Floats:
@@ -182,7 +188,8 @@ def _floats(name: str, values: ArrayLike, axes: int | None = None) -> Floats:
         raise TypeError(f"{name}: wanted real numbers, found {array.dtype}")
     if axes is not None and array.ndim != axes:
         raise ValueError(f"{name}: wanted {axes} axes, found {array.ndim}, {array.shape}")
-    return array.astype(np.float32, copy=False)
+    with DefaultArithmetic():
+        return array.astype(np.float32, copy=False)
 
 
 def _run(x: Floats, layer: Layer, weights: dict[str, Floats], head: str = "scores") -> Floats:

@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import calibration
 from ._core import Plan
+from .batch import Batch
 from .calibration import Calibration, Measure
-from .images import Images, Pixels, Preprocess, as_batch
+from .images import Images, Preprocess, batch_of
 from .network import RBF, Dense, Network, Subsample2x2
 from .plan import plan_of
-from .tensors import Floats, checked, output
+from .tensors import Floats, checked, likeliest, output
 
 
 class Model:
@@ -46,8 +47,8 @@ class Model:
 
     Notes
     -----
-    Every method that takes `images` accepts what `lenet_fast.predict` does. One image gives the same bits at any batch
-    size, position, thread count and instruction set.
+    Every method that takes `images` accepts what `lenet_fast.predict` does, and ends with KeyboardInterrupt soon after
+    Ctrl-C. One image gives the same bits at any batch size, position, thread count and instruction set.
     """
 
     def __init__(
@@ -131,7 +132,8 @@ class Model:
         check_finite
             False allows NaN and infinity in the pixels; the outputs of such an image mean nothing.
         out : (n,) int64
-            Where to write the labels: C-contiguous, writeable, apart from the images. A new array by default.
+            Where to write the labels: C-contiguous, writeable, apart from the images. A new array by default. What it
+            holds after an interrupt is not defined.
 
         Returns
         -------
@@ -153,8 +155,8 @@ class Model:
         if self._direct and (direct := self._direct.predict(images, out, bool(reject))) is not None:
             return direct  # arrays of the usual shapes, without a detour
         batch = self._batch(images, check_finite)
-        labels = output(out, (len(batch),), np.int64, batch)
-        self._plan.run(batch, labels=labels, reject=bool(reject))
+        labels = output(out, (len(batch),), np.int64, batch.images)
+        batch.run(self._plan, labels=labels, reject=bool(reject))
         return labels
 
     def predict_proba(self, images: Images, *, rubbish: float | None = None, check_finite: bool = True) -> Floats:
@@ -173,19 +175,20 @@ class Model:
             raise ValueError(f"rubbish: wanted a finite number, found {rubbish}")
         batch = self._batch(images, check_finite)
         probabilities = np.empty((len(batch), self._network.classes), np.float32)
-        self._plan.run(batch, probabilities=probabilities, rubbish=rubbish)
+        batch.run(self._plan, probabilities=probabilities, rubbish=rubbish)
         return probabilities
 
     def scores(self, images: Images, *, check_finite: bool = True, out: Floats | None = None) -> Floats:
         """Return the raw outputs, (n, classes) float32: RBF distances (the smallest wins) or logits (the largest).
 
-        With `out`, a C-contiguous array of that shape and type apart from the images, they are written there.
+        With `out`, a C-contiguous array of that shape and type apart from the images, they are written there; what it
+        holds after an interrupt is not defined.
         """
         if self._direct and (direct := self._direct.scores(images, out)) is not None:
             return direct
         batch = self._batch(images, check_finite)
-        scores = output(out, (len(batch), self._network.classes), np.float32, batch)
-        self._plan.run(batch, layers=[(len(self._network.layers) - 1, scores)])
+        scores = output(out, (len(batch), self._network.classes), np.float32, batch.images)
+        batch.run(self._plan, {len(self._network.layers) - 1: scores})
         return scores
 
     def topk(self, images: Images, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
@@ -193,11 +196,10 @@ class Model:
         if not isinstance(k, (int, np.integer)) or not 1 <= k <= self._network.classes:
             raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {k!r}")
         batch = self._batch(images, check_finite)
-        scores = self._layer(batch, len(self._network.layers) - 1)
+        scores = np.empty((len(batch), self._network.classes), np.float32)
         probabilities = np.empty_like(scores)
-        self._plan.run(batch, probabilities=probabilities)
-        order = np.argsort(scores if self._network.head == "rbf" else -scores, axis=1, kind="stable")[:, :k]
-        return order.astype(np.int64), np.take_along_axis(probabilities, order, axis=1)
+        batch.run(self._plan, {len(self._network.layers) - 1: scores}, probabilities=probabilities)
+        return likeliest(scores, probabilities, self._network.head, int(k))
 
     def features(self, images: Images, *, check_finite: bool = True) -> Floats:
         """Return the layer before the output, (n, units) float32: 84 numbers per image in LeNet-5."""
@@ -211,7 +213,7 @@ class Model:
         """Return every layer's output by name: (n, maps, height, width) float32, or (n, units) for dense layers."""
         batch = self._batch(images, check_finite)
         outputs = [self._empty(batch, layer) for layer in range(len(self._network.layers))]
-        self._make_plan(every_layer=True).run(batch, layers=list(enumerate(outputs)))
+        batch.run(self._make_plan(every_layer=True), dict(enumerate(outputs)))
         return {figures.name: output for figures, output in zip(self._network.figures, outputs, strict=True)}
 
     def calibrate(
@@ -332,17 +334,17 @@ class Model:
             self._network, self._weights, self._preprocess, self._calibration or Calibration(), every_layer=every_layer
         )
 
-    def _batch(self, images: Images, check_finite: bool) -> Pixels:
-        return as_batch(images, self._network.input, self._preprocess, check_finite=check_finite)
+    def _batch(self, images: Images, check_finite: bool) -> Batch:
+        return batch_of(images, self._network.input, self._preprocess, check_finite=check_finite)
 
-    def _empty(self, batch: Pixels, layer: int) -> Floats:
+    def _empty(self, batch: Batch, layer: int) -> Floats:
         maps, height, width = self._network.figures[layer].output
         flat = isinstance(self._network.layers[layer], (Dense, RBF))
         return np.empty((len(batch), maps) if flat else (len(batch), maps, height, width), np.float32)
 
-    def _layer(self, batch: Pixels, layer: int, plan: Plan | None = None) -> Floats:
+    def _layer(self, batch: Batch, layer: int, plan: Plan | None = None) -> Floats:
         output = self._empty(batch, layer)
         if not isinstance(self._network.layers[layer], (Dense, RBF)):
             output = output.reshape(len(batch), -1)
-        (plan or self._plan).run(batch, layers=[(layer, output)])
+        batch.run(plan or self._plan, {layer: output})
         return output

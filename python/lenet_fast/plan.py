@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ._core import Plan
+from ._core import DefaultArithmetic, Plan
 from .calibration import Calibration
 from .images import Preprocess
 from .network import Network
@@ -30,4 +30,5 @@ def plan_of(
         first, second, *_ = [*(weights[name] for name in figures.parameters), _NOTHING, _NOTHING]
         layers.append((first, second))
     white, background = preprocess.white or 0.0, preprocess.background
-    return Plan(network.core, layers, scale, shift, white, background, calibration.for_engine(), every_layer)
+    with DefaultArithmetic():
+        return Plan(network.core, layers, scale, shift, white, background, calibration.for_engine(), every_layer)

@@ -8,8 +8,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._core import DefaultArithmetic
+from .batch import VALUES, pieces
+from .calibration import as_distances
 from .errors import ArgumentError
-from .images import Pixels, unmasked
+from .images import unmasked
 from .network import Network
 
 Floats = NDArray[np.float32]
@@ -49,7 +52,7 @@ def _fixed(given: NDArray[Any]) -> Floats:
     """The values as float32 in bytes, which nobody can make writeable; those that lie in bytes of their own already."""
     if given.dtype == np.float32 and given.flags.c_contiguous and given.flags.aligned and _is_all_of_its_bytes(given):
         return given
-    with np.errstate(over="ignore"):  # what is no float32 is refused as not finite
+    with DefaultArithmetic(), np.errstate(over="ignore"):  # what is no float32 is refused as not finite
         data = given.astype(np.float32, copy=False).tobytes()
     return np.frombuffer(data, np.float32).reshape(given.shape)
 
@@ -77,7 +80,9 @@ def _check_unconnected(network: Network, weights: Mapping[str, Floats]) -> None:
             raise ArgumentError(name, wanted, found, "set them to 0 or leave the table out")
 
 
-def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic], batch: Pixels) -> NDArray[Any]:
+def output(
+    out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.generic], images: NDArray[Any]
+) -> NDArray[Any]:
     """A new array, or `out` if the engine can write there: C-contiguous, writeable, apart from the images."""
     if out is None:
         return np.empty(shape, dtype)
@@ -89,6 +94,16 @@ def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.gene
         raise ValueError(
             "out: wanted a C-contiguous, writeable array, found one that is not; pass np.empty(shape, dtype)"
         )
-    if np.may_share_memory(out, batch):
+    if np.may_share_memory(out, images):
         raise ValueError("out: wanted memory apart from the images, found memory that overlaps them")
     return out
+
+
+def likeliest(scores: Floats, probabilities: Floats, head: str, k: int) -> tuple[NDArray[np.int64], Floats]:
+    """The labels of the k best scores, and their probabilities: (n, k) each."""
+    labels, shares = np.empty((len(scores), k), np.int64), np.empty((len(scores), k), np.float32)
+    for part in pieces(scores, VALUES // 16):  # sorting takes longer than converting
+        with DefaultArithmetic():  # or small numbers count as equal
+            labels[part] = np.argsort(as_distances(scores[part], head), axis=1, kind="stable")[:, :k]
+        shares[part] = np.take_along_axis(probabilities[part], labels[part], axis=1)
+    return labels, shares

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,41 +109,88 @@ def test_a_forked_child_starts_workers_of_its_own(threads):
 
 
 OUT_OF_MEMORY = """
-import resource
+import resource, sys
 from pathlib import Path
 import numpy as np
 import lenet_fast
-from lenet_fast import Dense, Model, Network
 
-network = Network((8, 256, 256), (Dense(2),), "scores")
-model = Model(network, {name: np.ones(shape) for name, shape in network.parameters.items()})
-images = np.full((64, *network.input), 255, np.uint8)
-scores = np.empty((64, 2), np.float32)
+def are_right():
+    labels[:] = -7
+    model.predict(images, out=labels)
+    return (labels == wanted).all()
+
+step, threads = map(int, sys.argv[1:])
+model = lenet_fast.pretrained("digits")
+images, labels = np.full((20_000, 28, 28), 255, np.uint8), np.empty(20_000, np.int64)
 lenet_fast.set_num_threads(1)
-wanted = model.scores(images, out=scores).copy()  # the calling thread has its workspace
-lenet_fast.set_num_threads(2)
-lenet_fast.predict(np.zeros((2000, 28, 28), np.uint8))  # the worker has one too small
-
-pages = int(Path("/proc/self/statm").read_text().split()[0])
+wanted = model.predict(images[:1])[0]
+lenet_fast.set_num_threads(threads)
 most = resource.getrlimit(resource.RLIMIT_AS)[1]
-resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2_000_000, most))
-try:
-    for _ in range(50):  # a worker that wakes late finds nothing left to do
-        model.scores(images, out=scores)
-except MemoryError:
-    print("MemoryError")
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (step << 20), most))
+for _ in range(2):
+    try:
+        right = are_right()
+    except MemoryError:
+        right = True
+    if not right:
+        print("wrong")
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
-print((model.scores(images) == wanted).all())
+print(are_right())
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
 @pytest.mark.skipif("san.so" in os.environ.get("LD_PRELOAD", ""), reason="sanitizers end where memory ends")
-def test_an_error_of_a_worker_reaches_the_caller():
-    """Here it has no memory for its part; the next call, with memory, is none the worse."""
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}  # else a thread's heap has a reserve
-    done = subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], env=environment, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("MemoryError\nTrue\n", "")
+@pytest.mark.parametrize(
+    ("threads", "steps"), [(2, (0, 1, 9)), (64, (2, 17, 100)), (1024, (100, 250, 400, 550, 700, 1000, 1500))]
+)
+def test_a_machine_out_of_memory_makes_a_call_slower_or_a_memory_error(threads, steps):
+    """A thread wants 8 MiB for its stack alone; the next call, with memory, is none the worse."""
+    for step in steps:
+        code = [sys.executable, "-c", OUT_OF_MEMORY, str(step), str(threads)]
+        done = subprocess.run(code, capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", ""), step
+
+
+#: In front of the C library: three threads, and no more.
+FEW_THREADS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+typedef int Create(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+int pthread_create(pthread_t* thread, const pthread_attr_t* how, void* (*what)(void*), void* with) {
+  static int started;
+  if (started == 3) return EAGAIN;
+  ++started;
+  return ((Create*)dlsym(RTLD_NEXT, "pthread_create"))(thread, how, what, with);
+}
+"""
+
+COUNT = """
+from pathlib import Path
+import numpy as np
+import lenet_fast
+
+images = np.random.default_rng(0).integers(0, 256, (5000, 28, 28), np.uint8)
+lenet_fast.set_num_threads(1)
+wanted = lenet_fast.predict(images)
+lenet_fast.set_num_threads(16)
+print((lenet_fast.predict(images) == wanted).all(), len(list(Path("/proc/self/task").iterdir())))
+"""
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="no /proc that counts threads")
+@pytest.mark.skipif("san.so" in os.environ.get("LD_PRELOAD", ""), reason="sanitizers stand in front of it themselves")
+@pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not installed (Debian: apt-get install gcc)")
+def test_a_machine_out_of_threads_makes_a_call_slower(tmp_path):
+    (tmp_path / "few.c").write_text(FEW_THREADS)
+    library = tmp_path / "few.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", tmp_path / "few.c", "-o", library], check=True)
+    environment = os.environ | {"LD_PRELOAD": str(library), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", COUNT], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True 4\n", "")
 
 
 IDLE = """

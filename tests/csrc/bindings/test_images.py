@@ -69,6 +69,30 @@ def test_no_other_size_fits(digits, shape, dtype):
         digits._plan.run(images, labels=np.zeros(5, np.int64))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 2**32 + 1, 28, 28), (1, 1, 2**32 + 28, 28), (1, 1, 28, 2**32 + 32), (1, 2**31, 28, 28), (1, 2**32 - 2**31 + 1, 28, 28),
+     (1, 2**32 + 28, 28), (1, 28, 2**32 + 28), (2**32 + 32, 32), (28, 2**32 + 28)],
+)  # fmt: skip
+def test_sizes_are_not_cut_to_32_bits(digits, shape, dtype):
+    """Of an array that takes one value's memory: all its pixels are the same one."""
+    images = np.lib.stride_tricks.as_strided(np.ones(1, dtype), shape, (0,) * len(shape))
+    assert digits._plan.predict(images, None, False) is None
+    assert digits._plan.scores(images, None) is None
+    assert digits._plan.predict_proba(images) is None
+    for method in ("predict", "scores", "predict_proba", "topk", "features", "activations"):
+        with pytest.raises(ValueError, match=r"images: wanted .*, found \(.*\); resize the images first"):
+            getattr(digits, method)(images)
+    if images.ndim == 4:
+        sentence = r"images: wanted fewer than 2\^31 channels, rows and columns, found \(1, .*\); look at"
+        with pytest.raises(ValueError, match=sentence):
+            digits._plan.run(images, labels=np.zeros(1, np.int64))
+        if dtype == np.float32:
+            with pytest.raises(ValueError, match=sentence):
+                _core.pixel_range(images, 1.0)
+
+
 # ---- Ranges ----
 
 SHAPE = (2, 3, 4, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lenet_fast import _core
+from lenet_fast import Dense, Model, Network, _core
 
 
 @pytest.fixture
@@ -29,9 +29,22 @@ def test_all_outputs_at_once(isa, images, digits):
 def test_outputs_of_another_type_or_size_are_refused(images, digits, out):
     last = len(digits.network.layers) - 1
     for name, given in (("out", {"layers": [(last, out)]}), ("probabilities", {"probabilities": out})):
-        with pytest.raises(ValueError, match=f"{name}: wanted a C-contiguous float32 array of 30 values"):
+        with pytest.raises(ValueError, match=f"{name}: wanted a C-contiguous float32 array of 3 x 10 values"):
             digits._plan.run(images, **given)
     assert not out.any()
+
+
+def test_more_values_than_can_be_counted_are_not_taken_for_none():
+    """2^54 images, of one pixel that they share, times 2^10 values."""
+    network = Network((1, 1, 1), (Dense(1 << 10),), "scores")
+    model = Model(network, {name: np.ones(shape) for name, shape in network.parameters.items()})
+    many = np.lib.stride_tricks.as_strided(np.full(1, 9, np.uint8), (1 << 54, 1, 1, 1), (0, 0, 0, 0))
+    nothing = np.empty(0, np.float32)
+    for name, given in (("out", {"layers": [(0, nothing)]}), ("probabilities", {"probabilities": nothing})):
+        with pytest.raises(
+            ValueError, match=f"{name}: wanted a C-contiguous float32 array of 18014398509481984 x 1024"
+        ):
+            model._plan.run(many, **given)
 
 
 def test_frozen_outputs_are_refused(images, digits):
