@@ -51,6 +51,41 @@ def test_environment_variables():
         )
 
 
+ENTRIES = {
+    "predict": "lenet_fast.predict(np.zeros((28, 28), np.uint8))",
+    "pretrained": "lenet_fast.pretrained('digits')",
+    "load": "lenet_fast.load(sys.argv[1])",
+    "check": "lenet_fast.load(sys.argv[1], check=(np.zeros((9, 28, 28)), np.zeros(9, int)))",
+    "from_state_dict": "lenet_fast.from_state_dict({}, 'lenet1')",
+    "a model": "model.predict(np.zeros((28, 28), np.uint8))",
+    "command": "cli.main(['predict', '--samples'])",
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_number_that_is_none_is_no_fault_of_a_file(monkeypatch, capsys, entry):
+    """The sentence is about the variable, wherever it is first looked at."""
+    from lenet_fast import cli
+
+    model = lenet_fast.pretrained("digits")
+    file = Path(lenet_fast.__file__).parent / "pretrained" / "digits.safetensors"
+    monkeypatch.setattr(sys, "argv", ["", str(file)])
+    monkeypatch.setenv("LENET_FAST_NUM_THREADS", "abc")
+    lenet_fast.pretrained.__globals__["_load"].cache_clear()
+    names = {"lenet_fast": lenet_fast, "np": np, "sys": sys, "model": model, "cli": cli}
+    words = "LENET_FAST_NUM_THREADS: wanted a whole number from 1 to 65536, found 'abc'"
+    try:
+        if entry == "command":
+            assert eval(ENTRIES[entry], names) != 0
+            assert capsys.readouterr().err.strip().endswith(words)
+        else:
+            with pytest.raises(ValueError) as caught:
+                eval(ENTRIES[entry], names)
+            assert (type(caught.value), str(caught.value)) == (ValueError, words)
+    finally:
+        lenet_fast.pretrained.__globals__["_load"].cache_clear()
+
+
 def test_the_argument_wins(threads):
     threads(7)
     assert lenet_fast.info()["threads"] == 7
