@@ -70,6 +70,11 @@ def softmax(logits):
     return e / e.sum(1, keepdims=True)
 
 
+def rows(x):
+    """(n, ...) -> (n, values), of no image too."""
+    return x.reshape(len(x), np.prod(x.shape[1:], dtype=int))
+
+
 def run(network, weights, x):
     """Every layer's output by name for scaled images x (n, channels, height, width)."""
     x = np.asarray(x, np.float64)
@@ -82,9 +87,9 @@ def run(network, weights, x):
             case Subsample2x2(pooling, activation):
                 x = activate(activation, subsample2x2(x, pooling, *tensors), layer.slope)
             case Dense(_, activation):
-                x = activate(activation, dense(x.reshape(len(x), -1), *tensors), layer.slope)
+                x = activate(activation, dense(rows(x), *tensors), layer.slope)
             case RBF():
-                x = rbf_distances(x.reshape(len(x), -1), *tensors)
+                x = rbf_distances(rows(x), *tensors)
         outputs[figures.name] = x
     return outputs
 

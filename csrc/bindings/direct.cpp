@@ -90,7 +90,11 @@ py::object run_direct(const Plan& plan, const py::object& images, const py::obje
   return *array;
 }
 
+// A label and a probability of one class would say nothing.
+bool has_classes(const Plan& plan) { return plan.network().output().size() > 1; }
+
 py::object predict(const Plan& plan, const py::object& images, const py::object& out, bool reject) {
+  if (!has_classes(plan)) return py::none();
   return run_direct<std::int64_t>(plan, images, out, false, [&](Outputs& outputs, std::int64_t* labels) {
     outputs.labels = labels;
     outputs.reject = reject;
@@ -106,6 +110,7 @@ py::object scores(const Plan& plan, const py::object& images, const py::object& 
 }
 
 py::object predict_proba(const Plan& plan, const py::object& images) {
+  if (!has_classes(plan)) return py::none();
   return run_direct<float>(plan, images, py::none(), true,
                            [](Outputs& outputs, float* values) { outputs.probabilities = values; });
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from . import calibration
 from ._core import Plan
 from .calibration import Calibration, Measure
+from .finite import finite
 from .images import Images, Pixels, Preprocess, as_batch
 from .network import RBF, Dense, Network, Subsample2x2
 from .plan import plan_of
-from .tensors import Floats, checked, output
+from .tensors import Floats, checked, output, several_classes
 
 
 class Model:
@@ -136,13 +137,15 @@ class Model:
         Returns
         -------
         labels : (n,) int64
-            The smallest distance (RBF head) or the largest score, the first of equals; -1 for a rejected image.
+            The smallest distance (RBF head) or the largest score, the first of equals, never NaN while there is a
+            number; -1 for a rejected image.
             `out` where that is given.
 
         Raises
         ------
         TypeError, ValueError
-            If the images do not fit the network (see `lenet_fast.images.as_batch`), or the model has no threshold.
+            If the images do not fit the network (see `lenet_fast.images.as_batch`), it has one class only, or the model
+            has no threshold.
         """
         if reject not in (False, True):
             raise TypeError(f"reject: wanted True or False, found {reject!r}")
@@ -152,6 +155,7 @@ class Model:
             )
         if self._direct and (direct := self._direct.predict(images, out, bool(reject))) is not None:
             return direct  # arrays of the usual shapes, without a detour
+        several_classes(self._network, "predict")
         batch = self._batch(images, check_finite)
         labels = output(out, (len(batch),), np.int64, batch)
         self._plan.run(batch, labels=labels, reject=bool(reject))
@@ -163,17 +167,16 @@ class Model:
         A softmax of the scores, or of the negated distances where the network ends in RBF units, divided by the
         temperature T of `calibration` (1 without one): p_i is proportional to exp(-y_i / T). With `rubbish`, the
         constant j of the paper's equation 9, a class "none of them" at distance j (or with score j) takes part: rows
-        then sum to 1 minus its probability, without it to 1.
+        then sum to 1 minus its probability, without it to 1. Classes that are infinitely good share evenly; a NaN among
+        the scores makes the row NaN. A network of one class is refused.
         """
         if rubbish is None and self._direct and (direct := self._direct.predict_proba(images)) is not None:
             return direct
-        if rubbish is not None and not isinstance(rubbish, (int, float, np.floating)):
-            raise TypeError(f"rubbish: wanted a number, found {rubbish!r}")
-        if rubbish is not None and not np.isfinite(np.float32(rubbish)):
-            raise ValueError(f"rubbish: wanted a finite number, found {rubbish}")
+        several_classes(self._network, "predict_proba")
+        none_of_them = None if rubbish is None else finite("rubbish", rubbish)
         batch = self._batch(images, check_finite)
         probabilities = np.empty((len(batch), self._network.classes), np.float32)
-        self._plan.run(batch, probabilities=probabilities, rubbish=rubbish)
+        self._plan.run(batch, probabilities=probabilities, rubbish=none_of_them)
         return probabilities
 
     def scores(self, images: Images, *, check_finite: bool = True, out: Floats | None = None) -> Floats:
@@ -188,8 +191,15 @@ class Model:
         self._plan.run(batch, layers=[(len(self._network.layers) - 1, scores)])
         return scores
 
-    def topk(self, images: Images, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
-        """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first."""
+    def topk(
+        self, images: Images, k: int | None = None, *, check_finite: bool = True
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first.
+
+        The best 3 by default, of two classes both; a network of one class is refused.
+        """
+        several_classes(self._network, "topk")
+        k = min(3, self._network.classes) if k is None else k
         if not isinstance(k, (int, np.integer)) or not 1 <= k <= self._network.classes:
             raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {k!r}")
         batch = self._batch(images, check_finite)
@@ -253,26 +263,11 @@ class Model:
         TypeError, ValueError
             If images and labels do not fit, or no threshold leaves so few errors.
         """
-        head = calibration.checked_measure(measure, self._network.head)
-        if target_rejection is not None and target_error != 0.005:
-            raise ValueError("target_rejection: wanted it or target_error, found both; leave one out")
-        scores = self.scores(images)
+        several_classes(self._network, "calibrate")
+        calibration.checked_measure(measure, self._network.head)
         fitted = calibration.fitted(
-            scores,
-            calibration.as_labels(labels, *scores.shape),
-            head,
-            measure,
-            before=self._calibration,
-            target_error=calibration.as_share("target_error", target_error),
-            target_rejection=None
-            if target_rejection is None
-            else calibration.as_share("target_rejection", target_rejection),
+            self.scores(images), labels, self._network.head, measure, self._calibration, target_error, target_rejection
         )
-        if len(scores) < 100:
-            warnings.warn(
-                f"calibrate: wanted some hundred images, found {len(scores)}: thresholds from so few say little of others; see the intervals in calibration",
-                stacklevel=2,
-            )
         return self.replace(calibration=fitted)
 
     def replace(self, **parts: Any) -> Model:
@@ -341,8 +336,6 @@ class Model:
         return np.empty((len(batch), maps) if flat else (len(batch), maps, height, width), np.float32)
 
     def _layer(self, batch: Pixels, layer: int, plan: Plan | None = None) -> Floats:
-        output = self._empty(batch, layer)
-        if not isinstance(self._network.layers[layer], (Dense, RBF)):
-            output = output.reshape(len(batch), -1)
+        output = np.empty((len(batch), prod(self._network.figures[layer].output)), np.float32)
         (plan or self._plan).run(batch, layers=[(layer, output)])
         return output

@@ -73,3 +73,10 @@ def output(out: NDArray[Any] | None, shape: tuple[int, ...], dtype: type[np.gene
     if np.may_share_memory(out, batch):
         raise ValueError("out: wanted memory apart from the images, found memory that overlaps them")
     return out
+
+
+def several_classes(network: Network, method: str) -> None:
+    """Refuse to choose where there is no choice: the label would always be 0, its probability always 1."""
+    if network.classes < 2:
+        wanted, way_out = "a network of two classes or more", "scores(images) returns its value"
+        raise ArgumentError(method, wanted, "one output", way_out)
