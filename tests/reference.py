@@ -34,12 +34,13 @@ def conv5x5(x, weight, bias, connections=None, padding=0):
     x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     n, inputs, height, width = x.shape
     out = np.zeros((n, len(weight), height - 4, width - 4))
-    for m in range(len(weight)):
-        out[:, m] = bias[m]
-        for i in range(inputs) if connections is None else connections[m]:
-            for ky in range(5):
-                for kx in range(5):
-                    out[:, m] += weight[m, i, ky, kx] * x[:, i, ky : ky + height - 4, kx : kx + width - 4]
+    out += bias[:, None, None]
+    for i in range(inputs):
+        fed = [m for m in range(len(weight)) if connections is None or i in connections[m]]
+        for ky in range(5):
+            for kx in range(5):
+                seen = x[:, i, None, ky : ky + height - 4, kx : kx + width - 4]
+                out[:, fed] += weight[fed, i, ky, kx, None, None] * seen
     return out
 
 

@@ -150,6 +150,23 @@ def test_ambiguous_axes():
         as_batch(np.zeros((2, 6, 6, 6)), (6, 6, 6))
 
 
+@pytest.mark.parametrize("channels", [3, 7])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_ambiguous_axes_are_a_question_on_the_short_way_too(channels, dtype):
+    network = lenet_fast.Network((channels, 7, 7), (lenet_fast.Dense(2),), "scores")
+    model = lenet_fast.Model(network, {name: np.zeros(shape) for name, shape in network.parameters.items()})
+    for method in (model.predict, model.scores, model.predict_proba):
+        with pytest.raises(ValueError, match="reads as nchw and as nhwc; transpose"):
+            method(np.full((2, channels, channels, channels), 0.5).astype(dtype))
+
+
+@pytest.mark.parametrize("shape", [(2**32 + 28, 28), (3, 28, 2**32 + 28), (3, 2**32 + 1, 28, 28)])
+def test_a_size_that_no_int_holds_is_not_another_size(shape):
+    """Broadcasting makes such arrays of nothing: their values lie on each other."""
+    with pytest.raises(ValueError, match="images: wanted .*, found"):
+        lenet_fast.predict(np.broadcast_to(np.uint8(7), shape))
+
+
 def test_images_of_different_sizes():
     assert refused([np.zeros((28, 28)), np.zeros((20, 20))]) == (
         "images: wanted images of one size, found (20, 20) and (28, 28); resize them first"

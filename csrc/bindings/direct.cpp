@@ -3,6 +3,7 @@
 // a sentence, is answered with None; then the caller goes the long way.
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "../engine.hpp"
 #include "../plan.hpp"
@@ -72,11 +73,18 @@ std::optional<py::array> output(const py::object& out, const std::vector<py::ssi
   return array;
 }
 
+// Whether the last axis may be the channels just as well as the one before rows and columns: that is a question.
+bool reads_twice(ImageView images, const Shape& input) {
+  std::tie(images.channels, images.height, images.width) = std::tuple(images.width, images.channels, images.height);
+  return input.maps > 1 && fits(images, input);
+}
+
 // `want(outputs, data)` says what is to be written at `data`.
 template <class Value, class Want>
 py::object run_direct(const Plan& plan, const py::object& images, const py::object& out, bool per_class, Want want) {
   const std::optional<ImageView> view = plain_view_of(images);
-  if (!view || !fits(*view, plan.network().input()) || !are_usual(*view, plan)) return py::none();
+  const Shape& input = plan.network().input();
+  if (!view || !fits(*view, input) || reads_twice(*view, input) || !are_usual(*view, plan)) return py::none();
   std::vector<py::ssize_t> shape{view->images};
   if (per_class) shape.push_back(static_cast<py::ssize_t>(plan.network().output().size()));
   const std::optional<py::array> array = output<Value>(out, shape, images);

@@ -76,7 +76,8 @@ bool is_usual(const kernels::PixelRange& range, float white) {
 
 bool fits(const ImageView& images, const Shape& input) {
   const int rows = input.height - images.height, columns = input.width - images.width;
-  return images.channels == input.maps && rows == columns && (rows == 0 || rows == 4);
+  const bool is_there = images.height > 0 && images.width > 0;
+  return is_there && images.channels == input.maps && rows == columns && (rows == 0 || rows == 4);
 }
 
 ImageView view_of(const py::array& images) {
@@ -102,6 +103,9 @@ std::optional<ImageView> plain_view_of(const py::object& object) {
   const py::ssize_t axes = images.ndim();
   const std::optional<PixelType> type = pixel_type(images);
   if (axes < 2 || axes > 4 || !type) return std::nullopt;
+  constexpr py::ssize_t kMost = 1 << 30;  // of an axis that becomes an int; an array may repeat its values without end
+  for (py::ssize_t axis = std::min<py::ssize_t>(axes - 2, 1); axis < axes; ++axis)
+    if (images.shape(axis) > kMost) return std::nullopt;
   const auto size = [&](py::ssize_t from_last) { return images.shape(axes - from_last); };
   const auto stride = [&](py::ssize_t from_last) { return images.strides(axes - from_last); };
   return ImageView{images.data(),
