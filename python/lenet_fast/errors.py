@@ -97,6 +97,15 @@ def whole(wanted: str, way_out: str = "", *others: type[Exception]) -> Iterator[
         raise WeightsError("", wanted, f"a damaged one ({brief(error)})", way_out) from error
 
 
+def shown(value: object) -> str:
+    """What was found, on one line and short enough for a sentence, whatever it is."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a repr of the caller's; an int of more digits than Python likes to write
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def brief(error: BaseException) -> str:
     """The first line of what a library says, short enough for one sentence."""
     line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import shown
+
 #: The smallest normal float32: what is smaller has fewer bits, and its inverse may be infinite.
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -15,7 +17,7 @@ def number(name: str, value: Any) -> float:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if not isinstance(value, (int, float, np.integer, np.floating)) or isinstance(value, bool):
-        raise TypeError(f"{name}: wanted a number, found {value!r}")
+        raise TypeError(f"{name}: wanted a number, found {shown(value)}")
     try:
         return float(value)
     except OverflowError:

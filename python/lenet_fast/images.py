@@ -68,7 +68,9 @@ def as_batch(
     ValueError
         If the shape does not fit, or a pixel is NaN or infinite.
     """
-    batch = _in_order(_as_pixels(as_array(images, size[0])), size)
+    given = as_array(images, size[0])
+    _check_dtype(given)
+    batch = _as_pixels(_in_order(given, size))
     preprocess = preprocess or Preprocess()
     if batch.dtype == np.uint8 and preprocess.white is None:
         raise TypeError(
@@ -147,11 +149,13 @@ def from_pil(image: Any, channels: int) -> NDArray[np.uint8]:
 
 
 def _as_pixels(array: NDArray[Any]) -> Pixels:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
-            return array.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
+        return array if array.dtype == np.uint8 else array.astype(np.float32, copy=False)
+
+
+def _check_dtype(array: NDArray[Any]) -> None:
+    if array.dtype == np.uint8 or array.dtype.kind == "f":
+        return
     if array.dtype.kind in "iu":
         way_out = "for pixels 0..255 pass images.astype(np.uint8)"
     elif array.dtype.kind == "b":
@@ -161,7 +165,7 @@ def _as_pixels(array: NDArray[Any]) -> Pixels:
     raise TypeError(f"images: wanted uint8 or floating point, found {array.dtype}; {way_out}")
 
 
-def _in_order(array: Pixels, size: tuple[int, int, int]) -> Pixels:
+def _in_order(array: NDArray[Any], size: tuple[int, int, int]) -> NDArray[Any]:
     """Name the axes of `array`, which may lack n and, for one channel, c, and put them in order."""
     channels, height, width = size
     readings = set()
@@ -188,7 +192,7 @@ def _in_order(array: Pixels, size: tuple[int, int, int]) -> Pixels:
     return _transposed(array, sorted(readings)[0])
 
 
-def _transposed(array: Pixels, axes: str) -> Pixels:
+def _transposed(array: NDArray[Any], axes: str) -> NDArray[Any]:
     if "n" not in axes:
         array, axes = array[None], "n" + axes
     if "c" not in axes:

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from . import calibration
 from ._core import Plan
 from .calibration import Calibration, Measure
+from .errors import shown
 from .finite import finite
 from .images import Images, Pixels, Preprocess, as_batch
-from .network import RBF, Dense, Network, Subsample2x2
+from .network import RBF, Dense, Network, Subsample2x2, items
 from .plan import plan_of
 from .tensors import Floats, checked, output, several_classes
 
@@ -62,19 +63,21 @@ class Model:
         calibration: Calibration | None = None,
     ) -> None:
         if not isinstance(network, Network):
-            found = f"{network!r}; lenet_fast.networks() has named ones"
+            found = f"{shown(network)}; lenet_fast.networks() has named ones"
             raise TypeError(f"network: wanted a lenet_fast.Network, found {found}")
         if not isinstance(preprocess, Preprocess | None):
-            raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {preprocess!r}")
+            raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {shown(preprocess)}")
         self._network = network
         self._weights = MappingProxyType(checked(network, weights))
         self._preprocess = preprocess or Preprocess()
-        if classes is not None and len(classes) != network.classes:
-            raise ValueError(f"classes: wanted {network.classes} names, found {len(classes)}")
-        self._classes = None if classes is None else tuple(map(str, classes))
+        self._classes = None if classes is None else tuple(map(str, items("classes", classes, "a name per class")))
+        if self._classes is not None and len(self._classes) != network.classes:
+            raise ValueError(f"classes: wanted {network.classes} names, found {len(self._classes)}")
+        if not isinstance(card, Mapping | None):
+            raise TypeError(f"card: wanted texts by their names, found {shown(card)}")
         self._card = MappingProxyType({str(key): str(text) for key, text in (card or {}).items()})
         if not isinstance(calibration, Calibration | None):
-            raise TypeError(f"calibration: wanted a lenet_fast.Calibration, found {calibration!r}")
+            raise TypeError(f"calibration: wanted a lenet_fast.Calibration, found {shown(calibration)}")
         if calibration is not None and calibration.distance is not None and network.head != "rbf":
             raise ValueError(f"calibration: wanted no distance, since the network's head is {network.head}, not rbf")
         self._calibration = calibration
@@ -148,7 +151,7 @@ class Model:
             has no threshold.
         """
         if reject not in (False, True):
-            raise TypeError(f"reject: wanted True or False, found {reject!r}")
+            raise TypeError(f"reject: wanted True or False, found {shown(reject)}")
         if reject and not (self._calibration and self._calibration.rejects):
             raise ValueError(
                 "reject: wanted a model with a threshold, found one without; model.calibrate(images, labels) returns one with it"
@@ -201,7 +204,7 @@ class Model:
         several_classes(self._network, "topk")
         k = min(3, self._network.classes) if k is None else k
         if not isinstance(k, (int, np.integer)) or not 1 <= k <= self._network.classes:
-            raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {k!r}")
+            raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {shown(k)}")
         batch = self._batch(images, check_finite)
         scores = self._layer(batch, len(self._network.layers) - 1)
         probabilities = np.empty_like(scores)
@@ -278,7 +281,7 @@ class Model:
         """
         own = self._parts()
         if unknown := sorted(set(parts) - set(own)):
-            raise TypeError(f"replace: wanted some of {', '.join(own)}, found {unknown[0]!r}")
+            raise TypeError(f"replace: wanted some of {', '.join(own)}, found {shown(unknown[0])}")
         if any(parts.get(name, own[name]) is not own[name] for name in ("network", "weights", "preprocess")):
             own["calibration"] = None
         return Model(**(own | parts))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ArgumentError
+from .errors import ArgumentError, brief, shown
 from .images import Pixels, unmasked
 from .network import Network
 
@@ -17,9 +18,12 @@ Floats = NDArray[np.float32]
 
 def checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
     """Read-only float32 copies of the tensors that the network wants, and of no others."""
-    names = ", ".join(network.parameters)
-    if unknown := sorted(set(weights) - set(network.parameters)):
-        raise ArgumentError(unknown[0], names, "a tensor that no layer has")
+    names = shorten(", ".join(network.parameters) or "no tensor at all", 160, placeholder=" ...")
+    if not isinstance(weights, Mapping):
+        raise TypeError(f"weights: wanted arrays by the names of the tensors, found {shown(weights)}")
+    if unknown := sorted(set(weights) - set(network.parameters), key=str):
+        named = unknown[0] if isinstance(unknown[0], str) else "weights"
+        raise ArgumentError(shown(named)[1:-1], names, "a tensor that no layer has")
     found = {}
     for name, shape in network.parameters.items():
         if name not in weights:
@@ -30,7 +34,12 @@ def checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Flo
 
 
 def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Floats:
-    given = np.asarray(unmasked(name, values))
+    try:
+        given = np.asarray(unmasked(name, values))
+    except ValueError as error:
+        if isinstance(values, np.ma.MaskedArray):
+            raise
+        raise ArgumentError(name, f"an array of shape {shape}", f"what is none ({brief(error)})") from error
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
     with np.errstate(over="ignore"):  # what is no float32 is refused below
