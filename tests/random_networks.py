@@ -73,7 +73,7 @@ def weights_of(network, kind, seed):
     """Weights of a kind: of the order of one, zeros, or such as overflow or vanish."""
     random = np.random.default_rng(seed)
     weights = reference.random_weights(network, random)
-    factors = {"ordinary": 1.0, "zeros": 0.0, "large": 1e4, "tiny": 1e-20, "denormal": 1e-40, "huge": 1e36}
+    factors = {"ordinary": 1.0, "zeros": 0.0, "large": 1e4, "tiny": 1e-20, "denormal": 1e-40, "huge": 3e38}
     for name, values in weights.items():
         factor = 10.0 ** random.integers(-44, 38, values.shape) if kind == "of every size" else factors[kind]
         weights[name] = np.clip(values.astype(np.float64) * factor, -LARGEST, LARGEST).astype(np.float32)
