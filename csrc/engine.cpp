@@ -238,20 +238,27 @@ class Worker {
       }
   }
 
+  // A NaN never wins against a number.
   std::int64_t label(const Buffer& scores, int i) const {
     const float* const score = values(scores, i);
     std::int64_t best = 0;
-    for (std::int64_t k = 1; k < scores.shape.size(); ++k)
-      if (distance(score[k * lanes()]) < distance(score[best * lanes()])) best = k;
+    for (std::int64_t k = 1; k < scores.shape.size(); ++k) {
+      const float here = distance(score[k * lanes()]), nearest = distance(score[best * lanes()]);
+      if (here < nearest || (std::isnan(nearest) && !std::isnan(here))) best = k;
+    }
     return !outputs_.reject || is_trusted(scores, i, best) ? best : kRejected;
   }
 
+  // Never where a score is NaN, or the two best ones are infinite alike.
   bool is_trusted(const Buffer& scores, int i, std::int64_t best) const {
     const float* const score = values(scores, i);
-    float second = std::numeric_limits<float>::infinity();
-    for (std::int64_t k = 0; k < scores.shape.size(); ++k)
-      if (k != best) second = std::min(second, distance(score[k * lanes()]));
     const float first = distance(score[best * lanes()]);
+    float second = std::numeric_limits<float>::infinity();
+    for (std::int64_t k = 0; k < scores.shape.size(); ++k) {
+      const float here = distance(score[k * lanes()]);
+      if (std::isnan(here)) return false;
+      if (k != best) second = std::min(second, here);
+    }
     return second - first >= plan_.calibration().margin && first <= plan_.calibration().distance;
   }
 
@@ -260,15 +267,15 @@ class Worker {
 
   // In place: whoever wanted the scores themselves has them by now.
   void softmax(const Buffer& scores) const {
-    const float sharpness = plan_.calibration().sharpness;
-    const float factor = plan_.network().head() == Head::rbf ? -sharpness : sharpness;
+    const float sign = plan_.network().head() == Head::rbf ? -1.0f : 1.0f;
     for (int v = 0; v * lanes() < count_; ++v)
       plan_.table().softmax({.scores = data(scores, v),
                              .probabilities = data(scores, v),
                              .classes = static_cast<int>(scores.shape.size()),
-                             .factor = factor,
+                             .sign = sign,
+                             .sharpness = plan_.calibration().sharpness,
                              .has_rubbish = outputs_.has_rubbish,
-                             .rubbish = outputs_.rubbish * factor});
+                             .rubbish = outputs_.rubbish * sign});
   }
 
   const Plan& plan_;

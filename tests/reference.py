@@ -34,12 +34,13 @@ def conv5x5(x, weight, bias, connections=None, padding=0):
     x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     n, inputs, height, width = x.shape
     out = np.zeros((n, len(weight), height - 4, width - 4))
-    for m in range(len(weight)):
-        out[:, m] = bias[m]
-        for i in range(inputs) if connections is None else connections[m]:
-            for ky in range(5):
-                for kx in range(5):
-                    out[:, m] += weight[m, i, ky, kx] * x[:, i, ky : ky + height - 4, kx : kx + width - 4]
+    out += bias[:, None, None]
+    for i in range(inputs):
+        fed = [m for m in range(len(weight)) if connections is None or i in connections[m]]
+        for ky in range(5):
+            for kx in range(5):
+                seen = x[:, i, None, ky : ky + height - 4, kx : kx + width - 4]
+                out[:, fed] += weight[fed, i, ky, kx, None, None] * seen
     return out
 
 
@@ -70,6 +71,11 @@ def softmax(logits):
     return e / e.sum(1, keepdims=True)
 
 
+def rows(x):
+    """(n, ...) -> (n, values), of no image too."""
+    return x.reshape(len(x), np.prod(x.shape[1:], dtype=int))
+
+
 def run(network, weights, x):
     """Every layer's output by name for scaled images x (n, channels, height, width)."""
     x = np.asarray(x, np.float64)
@@ -82,9 +88,9 @@ def run(network, weights, x):
             case Subsample2x2(pooling, activation):
                 x = activate(activation, subsample2x2(x, pooling, *tensors), layer.slope)
             case Dense(_, activation):
-                x = activate(activation, dense(x.reshape(len(x), -1), *tensors), layer.slope)
+                x = activate(activation, dense(rows(x), *tensors), layer.slope)
             case RBF():
-                x = rbf_distances(x.reshape(len(x), -1), *tensors)
+                x = rbf_distances(rows(x), *tensors)
         outputs[figures.name] = x
     return outputs
 

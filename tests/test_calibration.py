@@ -9,7 +9,7 @@ from itertools import pairwise
 import lenet_fast
 import numpy as np
 import pytest
-from lenet_fast import RBF, Calibration, Dense, Model, Network, expected_calibration_error
+from lenet_fast import RBF, Calibration, Dense, Model, Network, Subsample2x2, expected_calibration_error
 from lenet_fast.calibration import best_temperature, share, wilson_interval
 
 pytestmark = pytest.mark.filterwarnings("ignore:calibrate. wanted some hundred images")
@@ -25,6 +25,17 @@ def rbf_model():
     """Distances of two pixels to the corners of the unit square."""
     codes = np.float32([[0, 0], [0, 1], [1, 0], [1, 1]])
     return Model(Network((1, 1, 2), (RBF(4),), "rbf"), {"output.weight": codes})
+
+
+def any_scores_model(classes):
+    """The scores are what `images_of_scores` was given, whatever that is: no class has a part in another's score."""
+    return Model(Network((classes, 2, 3), (Subsample2x2("max"),), "scores"), {})
+
+
+def images_of_scores(rows):
+    return np.ascontiguousarray(
+        np.broadcast_to(np.asarray(rows, np.float32)[:, :, None, None], (*np.shape(rows), 2, 3))
+    )
 
 
 def as_images(rows):
@@ -161,16 +172,31 @@ def test_engine_and_python_reject_the_same(isa, random):
     assert model.predict(images, reject=True, out=out) is out
 
 
-def test_a_network_with_one_class_is_sure():
-    model = logits_model(1).replace(calibration=Calibration(margin=5.0))
-    assert (model.predict(as_images([[0.2], [0.9]]), reject=True) == 0).all()
-    assert logits_model(1).calibrate(as_images([[0.2], [0.9]]), [0, 0]).calibration.rejected == 0
+def test_a_network_of_one_class_is_not_calibrated():
+    images, model = as_images([[0.2], [0.9]]), logits_model(1)
+    for refuse in (lambda: model.calibrate(images, [0, 0]), lambda: lenet_fast.rejection_curve(model, images, [0, 0])):
+        with pytest.raises(ValueError, match="wanted a network of two classes or more, found one output; scores"):
+            refuse()
 
 
-def test_images_that_are_not_numbers_are_rejected():
-    model = logits_model(2).replace(calibration=Calibration(margin=0.0))
-    images = as_images([[np.nan, np.nan], [0.1, 0.2]])
-    assert model.predict(images, reject=True, check_finite=False).tolist() == [-1, 1]
+@pytest.mark.parametrize("margin", [0.0, 0.1])
+def test_scores_that_are_not_numbers_are_rejected(isa, margin):
+    """Any NaN, and two that are infinitely good alike; by the engine and in Python."""
+    nan, inf = np.nan, np.inf
+    rows = [[nan] * 3, [0.5, nan, 0.1], [nan, 0.2, 0.5], [inf, inf, 0.2], [-inf] * 3, [inf, 0.2, 0.1], [0.1, -inf, 0.3]]
+    model = any_scores_model(3).replace(calibration=Calibration(margin=margin))
+    images = images_of_scores(rows)
+    labels = model.predict(images, reject=True, check_finite=False)
+    assert labels.tolist() == [-1, -1, -1, -1, -1, 0, 2]
+    assert [model.predict(image, reject=True, check_finite=False)[0] for image in images] == labels.tolist()
+    assert (model.calibration.accepts(model.scores(images, check_finite=False), "scores") == (labels >= 0)).all()
+
+
+def test_infinite_scores_are_not_calibrated():
+    network = Network((1, 1, 2), (Dense(2),), "scores")
+    model = Model(network, {"F1.weight": np.float32([[3e38, 3e38], [0, 0]]), "F1.bias": [0, 0]})
+    with pytest.raises(ValueError, match=r"images: wanted some whose scores are finite, found inf for image 1"):
+        model.calibrate(as_images([[0.1, 0.2], [0.9, 0.9]]), [0, 0])
 
 
 def test_temperature_is_the_likeliest(random):
@@ -368,11 +394,13 @@ def test_other_bad_arguments():
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"temperature": 0.0}, "temperature: wanted a finite float32 number above 0"),
-        ({"temperature": float("nan")}, "temperature: wanted a finite float32 number above 0, found nan"),
-        ({"temperature": 1e-60}, "temperature: wanted a finite float32 number above 0"),
-        ({"margin": float("inf")}, "margin: wanted a finite float32 number of at least 0, found inf"),
-        ({"margin": -1.0}, "margin: wanted a finite float32 number of at least 0, found -1.0"),
+        ({"temperature": 0.0}, "temperature: wanted a finite float32 number, 1.18e-38 at least, found 0"),
+        ({"temperature": float("nan")}, "temperature: wanted a finite float32 number, 1.18e-38 at least, found nan"),
+        ({"temperature": 1e-39}, "temperature: wanted a finite float32 number, 1.18e-38 at least, found 1e-39"),
+        ({"temperature": 1e-60}, "temperature: wanted a finite float32 number, 1.18e-38 at least, found 1e-60"),
+        ({"temperature": 10**400}, "temperature: wanted a finite float32 number, 1.18e-38 at least, found inf"),
+        ({"margin": float("inf")}, "margin: wanted a finite float32 number, 0 at least, found inf"),
+        ({"margin": -1.0}, "margin: wanted a finite float32 number, 0 at least, found -1"),
         ({"distance": "far"}, "distance: wanted a number, found 'far'"),
         ({"temperature": True}, "temperature: wanted a number, found True"),
         ({"temperature": None}, "temperature: wanted a number, found None"),

@@ -23,7 +23,17 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (*ROOT.
 README = PAGES["README.md"]
 RECORDED = json.loads((ROOT / "benchmarks" / "results" / "epyc-avx2.json").read_text())["networks"]
 
-NAMES = ("calibration", "codes", "digits", "images", "kernels", "network", "networks", "pretrained", "rejection")
+NAMES = (
+    "calibration",
+    "codes",
+    "digits",
+    "kernels",
+    "network",
+    "networks",
+    "preprocess",
+    "pretrained",
+    "rejection",
+)
 MODULES = [lenet_fast, *(import_module(f"lenet_fast.{name}") for name in NAMES)]
 
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -14,7 +14,7 @@ from lenet_fast.errors import (
     brief,
     inside,
     refuse,
-    shown,
+    told,
     whole,
 )
 
@@ -108,8 +108,8 @@ def test_a_sentence_is_one_line_that_can_be_written_whatever_a_file_calls_its_th
     sentence = str(WeightsError(name, "a model", name, name, "m.pt"))
     assert sentence.isprintable() and len(sentence) < 2000
     sentence.encode()
-    assert len(shown(name)) <= 400 or "\\" in shown(name)
-    assert shown("n\u00e4me") == "n\u00e4me"
+    assert len(told(name)) <= 400 or "\\" in told(name)
+    assert told("n\u00e4me") == "n\u00e4me"
 
 
 def test_brief_is_one_short_line():

@@ -150,6 +150,23 @@ def test_ambiguous_axes():
         as_batch(np.zeros((2, 6, 6, 6)), (6, 6, 6))
 
 
+@pytest.mark.parametrize("channels", [3, 7])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_ambiguous_axes_are_a_question_on_the_short_way_too(channels, dtype):
+    network = lenet_fast.Network((channels, 7, 7), (lenet_fast.Dense(2),), "scores")
+    model = lenet_fast.Model(network, {name: np.zeros(shape) for name, shape in network.parameters.items()})
+    for method in (model.predict, model.scores, model.predict_proba):
+        with pytest.raises(ValueError, match="reads as nchw and as nhwc; transpose"):
+            method(np.full((2, channels, channels, channels), 0.5).astype(dtype))
+
+
+@pytest.mark.parametrize("shape", [(2**32 + 28, 28), (3, 28, 2**32 + 28), (3, 2**32 + 1, 28, 28)])
+def test_a_size_that_no_int_holds_is_not_another_size(shape):
+    """Broadcasting makes such arrays of nothing: their values lie on each other."""
+    with pytest.raises(ValueError, match="images: wanted .*, found"):
+        lenet_fast.predict(np.broadcast_to(np.uint8(7), shape))
+
+
 def test_images_of_different_sizes():
     assert refused([np.zeros((28, 28)), np.zeros((20, 20))]) == (
         "images: wanted images of one size, found (20, 20) and (28, 28); resize them first"
@@ -246,20 +263,6 @@ def test_pil_images_that_lose_something_are_refused():
         assert f"wanted 8-bit pixels, found PIL mode {mode}; scale it to 0..255" in refused(Image.new(mode, (28, 28)))
 
 
-def test_mean_and_deviation_per_channel():
-    """(x - mean) / std, by which a model is trained that was fed by torchvision's Normalize."""
-    mean, std = [0.5, 0.25, 0.125], [0.5, 0.25, 2.0]
-    preprocess = lenet_fast.Preprocess.from_mean_std(mean, std, background=0.5)
-    for pixel in (0.0, 0.5, 1.0):
-        scale, shift = np.array(preprocess.per_channel(3))
-        assert (pixel * scale + shift == (pixel - np.array(mean)) / std).all()
-    assert preprocess.background == 0.5
-    assert lenet_fast.Preprocess.from_mean_std(0.25, 0.5) == lenet_fast.Preprocess(2.0, -0.5)
-    for bad in (0, [1, -1]):
-        with pytest.raises(ValueError, match="std: wanted positive numbers, found"):
-            lenet_fast.Preprocess.from_mean_std(0.5, bad)
-
-
 def test_every_image_to_mean_0_and_deviation_1(random):
     """The deviation over n values, not n - 1, in float64, and every image for itself, whatever its neighbours are."""
     zscore = lenet_fast.Preprocess(per_image=True, white=255.0)
@@ -279,14 +282,6 @@ def test_every_image_to_mean_0_and_deviation_1(random):
         assert np.abs(image - [float(value - mean) / deviation for value in values]).max() < 1e-6
     turned = np.asfortranarray(faint)
     assert as_batch(turned, (3, 28, 28), zscore).tobytes() == found.tobytes()
-
-
-@pytest.mark.parametrize("bad", [(), (np.nan,), float("inf"), 1e300])
-def test_preprocess_wants_finite_numbers(bad):
-    with pytest.raises(ValueError, match="scale: wanted finite float32 numbers"):
-        lenet_fast.Preprocess(scale=bad)
-    with pytest.raises(ValueError, match="background: wanted a finite number"):
-        lenet_fast.Preprocess(background=np.nan)
 
 
 def test_masked_arrays_lose_nothing_silently():

@@ -65,6 +65,26 @@ def test_the_import_loads_numpy_dataclasses_and_its_own_few_modules_and_prints_n
     assert lines == MODULES
 
 
+HINTS = """
+import sys, typing
+for missing in sys.argv[1:]: sys.modules[missing] = None
+import lenet_fast
+for name in lenet_fast.__all__:
+    thing = getattr(lenet_fast, name)
+    of_a_class = [getattr(v, "fget", getattr(v, "__func__", v)) for v in vars(thing).values()] if isinstance(thing, type) else []
+    of_a_module = [getattr(thing, inner) for inner in thing.__all__] if name == "kernels" else []
+    for f in [*([thing] if callable(thing) else []), *filter(callable, of_a_class), *of_a_module]:
+        typing.get_type_hints(f)
+assert typing.get_type_hints(lenet_fast.predict)["images"] == lenet_fast.images.Images
+assert lenet_fast.Model in typing.get_args(typing.get_type_hints(lenet_fast.pretrained)["return"])
+"""
+
+
+def test_annotations_say_at_run_time_too_what_they_stand_for():
+    """What documents or checks programs asks for them, Matplotlib or not; in a process that has used nothing yet."""
+    assert child(HINTS) == child("import sys; sys.argv.append('matplotlib')" + HINTS) == []
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="typing.assert_type came with Python 3.11")
 def test_the_users_program_runs():
     """The same file that `mypy --strict` reads: what it says of types is what happens."""

@@ -9,7 +9,7 @@ import lenet_fast
 import numpy as np
 import pytest
 import reference
-from lenet_fast import Conv5x5, Dense, Model, Network
+from lenet_fast import Conv5x5, Dense, Model, Network, Subsample2x2
 
 IMAGES = lenet_fast.sample_digits([*range(10), *range(10)], seed=3)
 
@@ -228,8 +228,7 @@ def test_wrong_types(model):
         Model(network, weights).weights["C1.bias"].flags.writeable = True
 
 
-@pytest.mark.parametrize("rubbish", [np.nan, np.inf, -1e300])
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize("rubbish", [np.nan, np.inf, -1e300, 10**400])
 def test_rubbish_wants_a_finite_number(model, rubbish):
     with pytest.raises(ValueError, match="rubbish: wanted a finite number, found"):
         model.predict_proba(IMAGES, rubbish=rubbish)
@@ -239,6 +238,46 @@ def test_rubbish_wants_a_finite_number(model, rubbish):
 def test_topk_wants_a_possible_k(model, k):
     with pytest.raises(ValueError, match=f"k: wanted a whole number from 1 to 10, found {k}"):
         model.topk(IMAGES, k)
+
+
+def test_topk_gives_three_or_as_many_as_there_are():
+    for classes in (2, 3, 4):
+        network = Network((1, 1, 1), (Dense(classes),), "scores")
+        model = Model(network, {"F1.weight": np.zeros((classes, 1)), "F1.bias": range(classes)})
+        labels, probabilities = model.topk(np.zeros((5, 1, 1), np.uint8))
+        assert labels.tolist() == [list(range(classes))[:-4:-1]] * 5
+        assert probabilities.shape == labels.shape
+        with pytest.raises(ValueError, match=f"k: wanted a whole number from 1 to {classes}, found {classes + 1}"):
+            model.topk(np.zeros((5, 1, 1), np.uint8), classes + 1)
+
+
+@pytest.mark.parametrize("images", [np.full((3, 1, 6, 6), 9, np.uint8), np.full((3, 1, 6, 6), 0.5), np.zeros((0, 1, 6, 6), np.uint8)])  # fmt: skip
+def test_one_output_has_a_score_and_no_label(images):
+    """Regression, or the probability of one thing: 0 as the only label would say nothing. The short way and the long."""
+    network = Network((1, 6, 6), (Conv5x5(3, "tanh"), Dense(1, "sigmoid")), "scores")
+    model = Model(network, reference.random_weights(network, np.random.default_rng(0)))
+    for method in (model.predict, model.predict_proba, model.topk):
+        with pytest.raises(
+            ValueError, match=f"{method.__name__}: wanted a network of two classes or more, found one outp"
+        ):
+            method(images)
+    scaled = images / 255 if images.dtype == np.uint8 else images
+    wanted = reference.run(network, model.weights, scaled)["F2"]
+    assert np.abs(model.scores(images) - wanted).max(initial=0) < 2e-6
+    assert (model.activations(images)["F2"] == model.scores(images)).all()
+    assert model.features(images).shape == (len(images), 12)
+
+
+def test_a_nan_never_wins(isa):
+    """Of scores that are not numbers the first that is one is the label, as the best of `topk` is."""
+    model = Model(Network((3, 2, 3), (Subsample2x2("max"),), "scores"), {})
+    rows = np.float32(
+        [[np.nan, 0.1, 0.2], [np.nan, np.nan, 0.2], [0.2, np.nan, 0.1], [np.nan] * 3, [np.nan, -np.inf, np.nan]]
+    )
+    images = np.ascontiguousarray(np.broadcast_to(rows[:, :, None, None], (5, 3, 2, 3)))
+    labels = model.predict(images, check_finite=False)
+    assert labels.tolist() == [2, 2, 0, 0, 1]
+    assert (model.topk(images, 1, check_finite=False)[0][:, 0] == labels).all()
 
 
 def test_features_want_two_layers():

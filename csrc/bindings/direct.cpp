@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <tuple>
 
 #include "../engine.hpp"
 #include "../plan.hpp"
@@ -74,11 +75,18 @@ std::optional<py::array> output(const py::object& out, std::span<const py::ssize
   return array;
 }
 
+// Whether the last axis may be the channels just as well as the one before rows and columns: that is a question.
+bool reads_twice(ImageView images, const Shape& input) {
+  std::tie(images.channels, images.height, images.width) = std::tuple(images.width, images.channels, images.height);
+  return input.maps > 1 && fits(images, input);
+}
+
 // `want(outputs, data)` says what is to be written at `data`.
 template <class Value, class Want>
 py::object run_direct(const Plan& plan, const py::object& images, const py::object& out, bool per_class, Want want) {
   const std::optional<ImageView> view = plain_view_of(images);
-  if (!view || !fits(*view, plan.network().input()) || !are_usual(*view, plan)) return py::none();
+  const Shape& input = plan.network().input();
+  if (!view || !fits(*view, input) || reads_twice(*view, input) || !are_usual(*view, plan)) return py::none();
   const std::array<py::ssize_t, 2> shape{view->images, static_cast<py::ssize_t>(plan.network().output().size())};
   const std::optional<py::array> array = output<Value>(out, std::span(shape).first(per_class ? 2 : 1), images);
   if (!array) return py::none();
@@ -88,7 +96,11 @@ py::object run_direct(const Plan& plan, const py::object& images, const py::obje
   return *array;
 }
 
+// A label and a probability of one class would say nothing.
+bool has_classes(const Plan& plan) { return plan.network().output().size() > 1; }
+
 py::object predict(const Plan& plan, const py::object& images, const py::object& out, bool reject) {
+  if (!has_classes(plan)) return py::none();
   return run_direct<std::int64_t>(plan, images, out, false, [&](Outputs& outputs, std::int64_t* labels) {
     outputs.labels = labels;
     outputs.reject = reject;
@@ -104,6 +116,7 @@ py::object scores(const Plan& plan, const py::object& images, const py::object& 
 }
 
 py::object predict_proba(const Plan& plan, const py::object& images) {
+  if (!has_classes(plan)) return py::none();
   return run_direct<float>(plan, images, py::none(), true,
                            [](Outputs& outputs, float* values) { outputs.probabilities = values; });
 }

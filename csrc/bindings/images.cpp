@@ -106,7 +106,8 @@ bool is_usual(const kernels::PixelRange& range, float white) {
 
 bool fits(const ImageView& images, const Shape& input) {
   const int rows = input.height - images.height, columns = input.width - images.width;
-  return images.channels == input.maps && rows == columns && (rows == 0 || rows == 4);
+  const bool is_there = images.height > 0 && images.width > 0;
+  return is_there && images.channels == input.maps && rows == columns && (rows == 0 || rows == 4);
 }
 
 ImageView view_of(const py::array& images) {

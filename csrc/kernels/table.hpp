@@ -163,15 +163,17 @@ struct SingleRBF {
   const float* weight;  // packed like SingleDense
 };
 
-// probability_i = exp(l_i - m) / sum_k exp(l_k - m) with l = factor * score, m the largest l, k ascending; the rubbish
+// probability_i = e_i / sum_k e_k with e_k = exp(sharpness * (g_k - m)), g the goodness of a class (its score, or its
+// distance negated; what is infinite counts as the largest finite number) and m the largest g, k ascending; the rubbish
 // class, where there is one, joins m and comes last in the sum.
 struct Softmax {
   const float* scores;   // [classes][lane]; may be `probabilities` itself
   float* probabilities;  // [classes][lane]
   int classes;
-  float factor;  // -1 for distances, 1 for logits
+  float sign;       // -1 for distances, 1 for scores
+  float sharpness;  // above zero, finite
   bool has_rubbish;
-  float rubbish;  // its l
+  float rubbish;  // its g
 };
 
 // Pixels of one group of images -> maps: fma(unit, scale, shift), where unit is value / 255 for uint8 and the value

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+import lenet_fast  # so that annotations can name what is imported later
+
 from ._core import __version__
 from .errors import OverBudgetError, WeightsError
 from .network import RBF, Conv5x5, Dense, Network, Subsample2x2
@@ -20,12 +22,13 @@ from .networks import networks
 from .pretrained import pretrained
 
 if TYPE_CHECKING:
+    from . import images as images
     from . import kernels
     from .budget import Budget
     from .calibration import Calibration, expected_calibration_error
     from .codes import rbf_codes
     from .digits import prepare_digits, sample_digits
-    from .images import Images, Preprocess
+    from .images import Preprocess
     from .machine import info, set_num_threads
     from .model import Model
     from .rejection import plot_rejection, rejection_curve
@@ -75,6 +78,7 @@ _LATER = {
     "from_onnx": "weights.live",
     "from_state_dict": "weights.live",
     "from_torch": "weights.live",
+    "images": "",
     "info": "machine",
     "kernels": "",
     "load": "weights.loading",
@@ -102,7 +106,7 @@ def __dir__() -> list[str]:
     return [*__all__, *(name for name in globals() if name.startswith("__") and name not in __all__)]
 
 
-def predict(images: Images, *, reject: bool = False, check_finite: bool = True) -> NDArray[np.int64]:
+def predict(images: lenet_fast.images.Images, *, reject: bool = False, check_finite: bool = True) -> NDArray[np.int64]:
     """Return the digit in each image, (n,) int64, as the bundled `digits` model reads it.
 
     Parameters

@@ -9,11 +9,14 @@ Scores divided by a temperature give probabilities that are as often right as th
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .finite import TINY, fit_float32, number
 
 Measure = Literal["margin", "distance"]
 MEASURES: tuple[Measure, ...] = ("margin", "distance")
@@ -33,7 +36,7 @@ class Calibration:
     Attributes
     ----------
     temperature
-        What scores are divided by before they become probabilities.
+        What scores are divided by before they become probabilities; from 1.18e-38, the smallest normal float32.
     margin
         Images whose two best scores differ by less are rejected; None: not looked at.
     distance
@@ -54,14 +57,11 @@ class Calibration:
             value = getattr(self, name)
             if value is None and name != "temperature":
                 continue
-            if not isinstance(value, (int, float, np.floating)) or isinstance(value, bool):
-                raise TypeError(f"{name}: wanted a number, found {value!r}")
-            with np.errstate(over="ignore"):
-                single = np.float32(value)
-            if not (np.isfinite(single) and single >= 0 and (single > 0 or name in MEASURES)):
-                above = "of at least 0" if name in MEASURES else "above 0"
-                raise ValueError(f"{name}: wanted a finite float32 number {above}, found {value}")
-            object.__setattr__(self, name, float(value))
+            plain = number(name, value)
+            smallest = 0.0 if name in MEASURES else TINY
+            if not fit_float32(plain) or plain < smallest:
+                raise ValueError(f"{name}: wanted a finite float32 number, {smallest:.3g} at least, found {plain:g}")
+            object.__setattr__(self, name, plain)
         counts = (self.images, self.rejected, self.errors)
         if not all(isinstance(count, int) for count in counts) or not 0 <= self.errors <= self.images - self.rejected:
             raise ValueError(f"calibration: wanted counts of images, rejected and errors, found {counts}")
@@ -108,15 +108,29 @@ class Calibration:
 
 def fitted(
     scores: Floats,
-    labels: NDArray[np.int64],
+    labels: ArrayLike,
     head: str,
     measure: Measure,
-    *,
     before: Calibration | None,
     target_error: float,
     target_rejection: float | None,
 ) -> Calibration:
     """Temperature, and a threshold on one measure beside the one that there may be on the other."""
+    if target_rejection is not None and target_error != 0.005:
+        raise ValueError("target_rejection: wanted it or target_error, found both; leave one out")
+    labels = as_labels(labels, *scores.shape)
+    target_error = as_share("target_error", target_error)
+    target_rejection = None if target_rejection is None else as_share("target_rejection", target_rejection)
+    if not np.isfinite(scores).all():
+        image, output = np.argwhere(~np.isfinite(scores))[0]
+        raise ValueError(
+            f"images: wanted some whose scores are finite, found {scores[image, output]} for image {image}"
+        )
+    if len(scores) < 100:
+        warnings.warn(
+            f"calibrate: wanted some hundred images, found {len(scores)}: thresholds from so few say little of others; see the intervals in calibration",
+            stacklevel=3,
+        )
     other = _thresholds(before or Calibration(), measure, None)
     right = as_distances(scores, head).argmin(1) == labels
     candidates = other.accepts(scores, head)
@@ -203,15 +217,14 @@ def as_distances(scores: Floats, head: str) -> Floats:
 def confidence(scores: Floats, head: str, measure: Measure) -> Floats:
     """How sure each image's label is, (n,) float32, larger is surer; computed as the engine does.
 
-    The second smallest distance minus the smallest, or the smallest one negated.
+    The second smallest distance minus the smallest, or the smallest one negated; of two classes or more.
     """
     distances = as_distances(scores, head)
     if measure == "distance":
         return np.asarray(-distances.min(1), np.float32)
-    if scores.shape[1] == 1:
-        return np.full(len(scores), np.inf, np.float32)
     nearest = np.partition(distances, 1, axis=1)
-    return np.asarray(nearest[:, 1] - nearest[:, 0], np.float32)
+    with np.errstate(invalid="ignore"):  # of two that are infinite alike there is no difference: NaN, never sure enough
+        return np.asarray(nearest[:, 1] - nearest[:, 0], np.float32)
 
 
 def best_temperature(scores: Floats, labels: NDArray[np.int64], head: str) -> float:

@@ -34,7 +34,7 @@ class WeightsError(ValueError):
         self.what, self.wanted, self.found, self.way_out, self.file = what, wanted, found, way_out, file
 
     def __str__(self) -> str:
-        what, wanted, found, way_out = map(shown, (self.what, self.wanted, self.found, self.way_out))
+        what, wanted, found, way_out = map(told, (self.what, self.wanted, self.found, self.way_out))
         place = "".join(f"{part}: " for part in (printable(self.file), what) if part)
         return f"{place}wanted {wanted}, found {found}" + (f"; {way_out}" if way_out else "")
 
@@ -125,6 +125,15 @@ def inside(file: str, wanted: str = "a whole file of its format") -> Iterator[No
         raise error.inside(file) from error.__cause__
 
 
+def shown(value: object) -> str:
+    """What was found, on one line and short enough for a sentence, whatever it is."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a repr of the caller's; an int of more digits than Python likes to write
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def brief(error: BaseException) -> str:
     """The first line of what a library says, short enough for one sentence."""
     try:
@@ -135,7 +144,7 @@ def brief(error: BaseException) -> str:
     return line if len(line) <= 160 else line[:157] + "..."
 
 
-def shown(part: object) -> str:
+def told(part: object) -> str:
     """What may come out of a file, as a sentence can have it: one line, short, and of what can be written."""
     text = str(part)
     return printable(text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "...")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -16,10 +16,12 @@ from . import calibration
 from ._core import Plan
 from .batch import Batch
 from .calibration import Calibration, Measure
+from .errors import shown
+from .finite import finite
 from .images import Images, Preprocess, batch_of
-from .network import RBF, Dense, Network, Subsample2x2
+from .network import RBF, Dense, Network, Subsample2x2, items
 from .plan import plan_of
-from .tensors import Floats, checked, likeliest, output
+from .tensors import Floats, checked, likeliest, output, several_classes
 
 
 class Model:
@@ -62,19 +64,21 @@ class Model:
         calibration: Calibration | None = None,
     ) -> None:
         if not isinstance(network, Network):
-            found = f"{network!r}; lenet_fast.networks() has named ones"
+            found = f"{shown(network)}; lenet_fast.networks() has named ones"
             raise TypeError(f"network: wanted a lenet_fast.Network, found {found}")
         if not isinstance(preprocess, Preprocess | None):
-            raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {preprocess!r}")
+            raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {shown(preprocess)}")
         self._network = network
         self._weights = MappingProxyType(checked(network, weights))
         self._preprocess = preprocess or Preprocess()
-        if classes is not None and len(classes) != network.classes:
-            raise ValueError(f"classes: wanted {network.classes} names, found {len(classes)}")
-        self._classes = None if classes is None else tuple(map(str, classes))
+        self._classes = None if classes is None else tuple(map(str, items("classes", classes, "a name per class")))
+        if self._classes is not None and len(self._classes) != network.classes:
+            raise ValueError(f"classes: wanted {network.classes} names, found {len(self._classes)}")
+        if not isinstance(card, Mapping | None):
+            raise TypeError(f"card: wanted texts by their names, found {shown(card)}")
         self._card = MappingProxyType({str(key): str(text) for key, text in (card or {}).items()})
         if not isinstance(calibration, Calibration | None):
-            raise TypeError(f"calibration: wanted a lenet_fast.Calibration, found {calibration!r}")
+            raise TypeError(f"calibration: wanted a lenet_fast.Calibration, found {shown(calibration)}")
         if calibration is not None and calibration.distance is not None and network.head != "rbf":
             raise ValueError(f"calibration: wanted no distance, since the network's head is {network.head}, not rbf")
         self._calibration = calibration
@@ -138,22 +142,25 @@ class Model:
         Returns
         -------
         labels : (n,) int64
-            The smallest distance (RBF head) or the largest score, the first of equals; -1 for a rejected image.
+            The smallest distance (RBF head) or the largest score, the first of equals, never NaN while there is a
+            number; -1 for a rejected image.
             `out` where that is given.
 
         Raises
         ------
         TypeError, ValueError
-            If the images do not fit the network (see `lenet_fast.images.as_batch`), or the model has no threshold.
+            If the images do not fit the network (see `lenet_fast.images.as_batch`), it has one class only, or the model
+            has no threshold.
         """
         if reject not in (False, True):
-            raise TypeError(f"reject: wanted True or False, found {reject!r}")
+            raise TypeError(f"reject: wanted True or False, found {shown(reject)}")
         if reject and not (self._calibration and self._calibration.rejects):
             raise ValueError(
                 "reject: wanted a model with a threshold, found one without; model.calibrate(images, labels) returns one with it"
             )
         if self._direct and (direct := self._direct.predict(images, out, bool(reject))) is not None:
             return direct  # arrays of the usual shapes, without a detour
+        several_classes(self._network, "predict")
         batch = self._batch(images, check_finite)
         labels = output(out, (len(batch),), np.int64, batch.images)
         batch.run(self._plan, labels=labels, reject=bool(reject))
@@ -165,17 +172,16 @@ class Model:
         A softmax of the scores, or of the negated distances where the network ends in RBF units, divided by the
         temperature T of `calibration` (1 without one): p_i is proportional to exp(-y_i / T). With `rubbish`, the
         constant j of the paper's equation 9, a class "none of them" at distance j (or with score j) takes part: rows
-        then sum to 1 minus its probability, without it to 1.
+        then sum to 1 minus its probability, without it to 1. Classes that are infinitely good share evenly; a NaN among
+        the scores makes the row NaN. A network of one class is refused.
         """
         if rubbish is None and self._direct and (direct := self._direct.predict_proba(images)) is not None:
             return direct
-        if rubbish is not None and not isinstance(rubbish, (int, float, np.floating)):
-            raise TypeError(f"rubbish: wanted a number, found {rubbish!r}")
-        if rubbish is not None and not np.isfinite(np.float32(rubbish)):
-            raise ValueError(f"rubbish: wanted a finite number, found {rubbish}")
+        several_classes(self._network, "predict_proba")
+        none_of_them = None if rubbish is None else finite("rubbish", rubbish)
         batch = self._batch(images, check_finite)
         probabilities = np.empty((len(batch), self._network.classes), np.float32)
-        batch.run(self._plan, probabilities=probabilities, rubbish=rubbish)
+        batch.run(self._plan, probabilities=probabilities, rubbish=none_of_them)
         return probabilities
 
     def scores(self, images: Images, *, check_finite: bool = True, out: Floats | None = None) -> Floats:
@@ -191,10 +197,17 @@ class Model:
         batch.run(self._plan, {len(self._network.layers) - 1: scores})
         return scores
 
-    def topk(self, images: Images, k: int = 3, *, check_finite: bool = True) -> tuple[NDArray[np.int64], Floats]:
-        """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first."""
+    def topk(
+        self, images: Images, k: int | None = None, *, check_finite: bool = True
+    ) -> tuple[NDArray[np.int64], Floats]:
+        """Return the k likeliest labels and their probabilities, (n, k) int64 and (n, k) float32, best first.
+
+        The best 3 by default, of two classes both; a network of one class is refused.
+        """
+        several_classes(self._network, "topk")
+        k = min(3, self._network.classes) if k is None else k
         if not isinstance(k, (int, np.integer)) or not 1 <= k <= self._network.classes:
-            raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {k!r}")
+            raise ValueError(f"k: wanted a whole number from 1 to {self._network.classes}, found {shown(k)}")
         batch = self._batch(images, check_finite)
         scores = np.empty((len(batch), self._network.classes), np.float32)
         probabilities = np.empty_like(scores)
@@ -255,26 +268,11 @@ class Model:
         TypeError, ValueError
             If images and labels do not fit, or no threshold leaves so few errors.
         """
-        head = calibration.checked_measure(measure, self._network.head)
-        if target_rejection is not None and target_error != 0.005:
-            raise ValueError("target_rejection: wanted it or target_error, found both; leave one out")
-        scores = self.scores(images)
+        several_classes(self._network, "calibrate")
+        calibration.checked_measure(measure, self._network.head)
         fitted = calibration.fitted(
-            scores,
-            calibration.as_labels(labels, *scores.shape),
-            head,
-            measure,
-            before=self._calibration,
-            target_error=calibration.as_share("target_error", target_error),
-            target_rejection=None
-            if target_rejection is None
-            else calibration.as_share("target_rejection", target_rejection),
+            self.scores(images), labels, self._network.head, measure, self._calibration, target_error, target_rejection
         )
-        if len(scores) < 100:
-            warnings.warn(
-                f"calibrate: wanted some hundred images, found {len(scores)}: thresholds from so few say little of others; see the intervals in calibration",
-                stacklevel=2,
-            )
         return self.replace(calibration=fitted)
 
     def replace(self, **parts: Any) -> Model:
@@ -285,7 +283,7 @@ class Model:
         """
         own = self._parts()
         if unknown := sorted(set(parts) - set(own)):
-            raise TypeError(f"replace: wanted some of {', '.join(own)}, found {unknown[0]!r}")
+            raise TypeError(f"replace: wanted some of {', '.join(own)}, found {shown(unknown[0])}")
         if any(parts.get(name, own[name]) is not own[name] for name in ("network", "weights", "preprocess")):
             own["calibration"] = None
         return Model(**(own | parts))
@@ -343,8 +341,6 @@ class Model:
         return np.empty((len(batch), maps) if flat else (len(batch), maps, height, width), np.float32)
 
     def _layer(self, batch: Batch, layer: int, plan: Plan | None = None) -> Floats:
-        output = self._empty(batch, layer)
-        if not isinstance(self._network.layers[layer], (Dense, RBF)):
-            output = output.reshape(len(batch), -1)
+        output = np.empty((len(batch), prod(self._network.figures[layer].output)), np.float32)
         batch.run(plan or self._plan, {layer: output})
         return output

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from ._core import Network as CoreNetwork
+from .errors import shown
 
 Activation: TypeAlias = str  # "identity", "scaled_tanh", "tanh", "sigmoid", "relu" or "leaky_relu"
 
@@ -47,7 +48,9 @@ class Conv5x5:
 
     def __post_init__(self) -> None:
         if self.connections is not None:
-            rows = tuple(tuple(_whole("connections", i) for i in row) for row in self.connections)
+            wanted = "one row of input maps per map, or None"
+            given = [items("connections", row, wanted) for row in items("connections", self.connections, wanted)]
+            rows = tuple(tuple(_whole("connections", i) for i in row) for row in given)
             object.__setattr__(self, "connections", rows)
 
 
@@ -130,10 +133,10 @@ class Network:
     _KINDS: ClassVar[dict[str, type[Layer]]] = {kind.__name__: kind for kind in (Conv5x5, Subsample2x2, Dense, RBF)}
 
     def __post_init__(self) -> None:
-        size = tuple(_whole("input", n) for n in self.input)
+        size = tuple(_whole("input", n) for n in items("input", self.input, "(channels, height, width)"))
         if len(size) != 3:
-            raise ValueError(f"input: wanted (channels, height, width), found {self.input}")
-        layers = tuple(self.layers)
+            raise ValueError(f"input: wanted (channels, height, width), found {shown(self.input)}")
+        layers = items("layers", self.layers, "a sequence of layers")
         core = CoreNetwork(size, [_as_tuple(layer) for layer in layers], _word("head", self.head))
         object.__setattr__(self, "input", size)
         object.__setattr__(self, "layers", layers)
@@ -173,7 +176,7 @@ class Network:
     def _layer(cls, data: Mapping[str, Any]) -> Layer:
         kind = cls._KINDS.get(data.get("kind", ""))
         if kind is None:
-            raise ValueError(f"layer: wanted a kind of {', '.join(cls._KINDS)}, found {data.get('kind')!r}")
+            raise ValueError(f"layer: wanted a kind of {', '.join(cls._KINDS)}, found {shown(data.get('kind'))}")
         values = {name: value for name, value in data.items() if name != "kind"}
         _check_keys(kind.__name__, values, {f.name for f in fields(kind)})
         return kind(**values)
@@ -222,18 +225,20 @@ def _as_tuple(layer: Layer) -> tuple[Any, ...]:
 
 def sloped(activation: str, slope: float | None) -> tuple[str, float]:
     """An activation as the core takes it: its name, and the slope that goes with it or 0."""
-    is_leaky = _word("activation", activation) == "leaky_relu"
+    activation = _word("activation", activation)
+    is_leaky = activation == "leaky_relu"
     if is_leaky and slope is None:
         raise ValueError(
             "slope: wanted a number from 0 to 1 with 'leaky_relu', found none; "
             "give slope= to the layer of a lenet_fast.Network or to the kernel (PyTorch takes 0.01, Keras 0.3)"
         )
     if slope is not None and not is_leaky:
-        raise ValueError(f"slope: wanted with 'leaky_relu' only, found {slope!r} with {activation!r}; leave it out")
+        found = f"{shown(slope)} with {shown(activation)}"
+        raise ValueError(f"slope: wanted with 'leaky_relu' only, found {found}; leave it out")
     if not isinstance(slope, (int, float, np.integer, np.floating, NoneType)) or isinstance(slope, bool):
-        raise TypeError(f"slope: wanted a number, found {slope!r}")
+        raise TypeError(f"slope: wanted a number, found {shown(slope)}")
     if slope is not None and not 0 <= slope <= 1:
-        raise ValueError(f"slope: wanted a number from 0 to 1, found {slope!r}")
+        raise ValueError(f"slope: wanted a number from 0 to 1, found {shown(slope)}")
     return activation, float(slope or 0.0)
 
 
@@ -242,21 +247,29 @@ def _whole(name: str, value: Any) -> int:
     try:
         number = index(value)
     except TypeError:
-        raise TypeError(f"{name}: wanted a whole number, found {value!r}") from None
+        raise TypeError(f"{name}: wanted a whole number, found {shown(value)}") from None
     if abs(number) >= 1 << 31:
-        raise ValueError(f"{name}: wanted a number below {1 << 31}, found {number}")
+        raise ValueError(f"{name}: wanted a number below {1 << 31}, found {shown(number)}")
     return number
 
 
 def _word(name: str, value: Any) -> str:
+    """`value` as the core takes it, which shows it where it knows no such word: short, and on one line."""
     if not isinstance(value, str):
-        raise TypeError(f"{name}: wanted a word, found {value!r}")
-    return value
+        raise TypeError(f"{name}: wanted a word, found {shown(value)}")
+    return value if value.isidentifier() and len(value) < 40 else shown(value)[1:-1]
+
+
+def items(name: str, value: Any, wanted: str) -> tuple[Any, ...]:
+    """`value` as a tuple, if it is a row of things and no text."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name}: wanted {wanted}, found {shown(value)}")
+    return tuple(value)
 
 
 def _check_keys(what: str, data: Mapping[str, Any], known: set[str]) -> None:
-    if unknown := sorted(set(data) - known):
-        raise ValueError(f"{what}: wanted {', '.join(sorted(known))}, found {unknown[0]!r}")
+    if unknown := sorted(set(data) - known, key=str):
+        raise ValueError(f"{what}: wanted {', '.join(sorted(known))}, found {shown(unknown[0])}")
     if what == "network" and (missing := sorted(known - set(data))):
         raise ValueError(f"{what}: wanted {', '.join(sorted(known))}, found no {missing[0]!r}")
 

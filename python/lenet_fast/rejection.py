@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,10 +17,13 @@ from .calibration import Curve, Measure, as_distances, as_labels, checked_measur
 from .extras import needs
 from .images import Images
 from .model import Model
+from .tensors import several_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+else:  # for who asks at run time what annotations stand for: Matplotlib may not be there, and takes long to import
+    Axes = Figure = Any
 
 #: Figure 10 of the paper: the share of digits, in per cent, rejected to reach the error below.
 FIGURE_10 = {
@@ -66,6 +69,7 @@ def rejection_curve(model: Model, images: Images, labels: ArrayLike, *, measure:
     """
     if not isinstance(model, Model):
         raise TypeError(f"model: wanted a lenet_fast.Model, found {model!r}")
+    several_classes(model.network, "rejection_curve")
     head = checked_measure(measure, model.network.head)
     scores = model.scores(images)
     wanted = as_labels(labels, *scores.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._core import DefaultArithmetic
 from .batch import VALUES, pieces
 from .calibration import as_distances
-from .errors import ArgumentError
+from .errors import ArgumentError, brief, shown
 from .images import unmasked
 from .network import Network
 
@@ -22,9 +23,12 @@ _PIECE = 1 << 20  # values that are looked at at once
 
 def checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
     """Read-only float32 copies of the tensors that the network wants, and of no others."""
-    names = ", ".join(network.parameters)
-    if unknown := sorted(set(weights) - set(network.parameters)):
-        raise ArgumentError(unknown[0], names, "a tensor that no layer has")
+    names = shorten(", ".join(network.parameters) or "no tensor at all", 160, placeholder=" ...")
+    if not isinstance(weights, Mapping):
+        raise TypeError(f"weights: wanted arrays by the names of the tensors, found {shown(weights)}")
+    if unknown := sorted(set(weights) - set(network.parameters), key=str):
+        named = unknown[0] if isinstance(unknown[0], str) else "weights"
+        raise ArgumentError(shown(named)[1:-1], names, "a tensor that no layer has")
     found = {}
     for name, shape in network.parameters.items():
         if name not in weights:
@@ -35,7 +39,12 @@ def checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Flo
 
 
 def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Floats:
-    given = np.asarray(unmasked(name, values))
+    try:
+        given = np.asarray(unmasked(name, values))
+    except ValueError as error:
+        if isinstance(values, np.ma.MaskedArray):
+            raise
+        raise ArgumentError(name, f"an array of shape {shape}", f"what is none ({brief(error)})") from error
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{name}: wanted real numbers, found {given.dtype}")
     if given.shape != shape:
@@ -107,3 +116,10 @@ def likeliest(scores: Floats, probabilities: Floats, head: str, k: int) -> tuple
             labels[part] = np.argsort(as_distances(scores[part], head), axis=1, kind="stable")[:, :k]
         shares[part] = np.take_along_axis(probabilities[part], labels[part], axis=1)
     return labels, shares
+
+
+def several_classes(network: Network, method: str) -> None:
+    """Refuse to choose where there is no choice: the label would always be 0, its probability always 1."""
+    if network.classes < 2:
+        wanted, way_out = "a network of two classes or more", "scores(images) returns its value"
+        raise ArgumentError(method, wanted, "one output", way_out)

@@ -51,6 +51,27 @@ def test_every_layer_against_the_oracle(isa, random, name):
     assert model.scores(images).tobytes() == found[model.network.figures[-1].name].tobytes()
 
 
+#: Side of the image -> error of one full connection over all of it, of the largest output: docs/promises.md.
+LONG_SUMS = {32: (1.1e-6, 2.5e-6), 128: (4e-6, 8e-6), 512: (1.3e-5, 3e-5)}
+
+
+@pytest.mark.parametrize("side", LONG_SUMS)
+@pytest.mark.parametrize("signs", ["both", "one"])
+def test_the_error_of_a_sum_grows_with_its_length(random, side, signs):
+    """As far as said, and never beyond half a unit in the last place for each addition."""
+    count, units = side * side, 6
+    weight = random.normal(0, 1, (units, count)) if signs == "both" else random.random((units, count))
+    weight = (weight / side).astype(np.float32)
+    model = Model(
+        Network((1, side, side), (Dense(units),), "scores"), {"F1.weight": weight, "F1.bias": np.zeros(units)}
+    )
+    pixels = np.stack([random.random((1, side, side)), np.full((1, side, side), 0.7)]).astype(np.float32)
+    terms = weight.astype(np.float64) * pixels.reshape(2, 1, count)
+    off = np.abs(model.scores(pixels) - terms.sum(2))
+    assert off.max() <= LONG_SUMS[side][signs == "one"] * np.abs(terms.sum(2)).max()
+    assert (off <= count * reference.EPSILON * np.abs(terms).sum(2)).all()
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_same_bits_on_every_instruction_set(random, monkeypatch, name):
     model = made(VARIANTS[name], random)

@@ -52,6 +52,39 @@ def test_environment_variables():
         )
 
 
+ENTRIES = """
+import os, sys, numpy as np, lenet_fast
+from lenet_fast import cli
+model, image = lenet_fast.pretrained("cifar10"), np.zeros((28, 28), np.uint8)
+os.environ["LENET_FAST_NUM_THREADS"] = "abc"
+file = lenet_fast.__path__[0] + "/pretrained/digits.safetensors"
+for entry in (
+    lambda: lenet_fast.predict(image),
+    lambda: lenet_fast.pretrained("digits"),
+    lambda: lenet_fast.load(file),
+    lambda: lenet_fast.load(file, check=(image[None], [0])),
+    lambda: lenet_fast.from_state_dict(model.weights, network="lenet5-tanh-average"),
+    lambda: model.predict(np.zeros((32, 32, 3), np.uint8)),
+    lambda: lenet_fast.info(),
+):
+    try:
+        print(entry())
+    except ValueError as error:
+        print(type(error).__name__, error)
+sys.stderr = sys.stdout
+cli.main(["predict", "--samples"])
+"""
+
+
+def test_a_number_that_is_none_is_no_fault_of_a_file():
+    """The sentence is about the variable, whichever entry looks at it first."""
+    done = subprocess.run([sys.executable, "-c", ENTRIES], capture_output=True, text=True)
+    words = "LENET_FAST_NUM_THREADS: wanted a whole number from 1 to 65536, found 'abc'"
+    *lines, command = done.stdout.splitlines()
+    assert lines == [f"ValueError {words}"] * 7, done.stderr
+    assert command.endswith(words)
+
+
 def test_the_argument_wins(threads):
     threads(7)
     assert lenet_fast.info()["threads"] == 7

@@ -52,3 +52,20 @@ def test_outputs_of_another_shape_are_refused():
 def test_outputs_that_are_no_numbers_are_far():
     model, x, scores = outputs()
     assert distance(model, x, np.full_like(scores, np.nan)) == (np.inf, False)
+
+
+def test_one_output_is_measured_by_the_largest_of_all_images():
+    """By itself it may be near zero, where no digit of it is sure; as labels there is nothing to compare."""
+    network = Network((1, 8, 8), (Conv5x5(2), Dense(1)), "scores")
+    model = Model(network, reference.random_weights(network, np.random.default_rng(4)))
+    x = np.random.default_rng(3).random((40, 1, 8, 8)).astype(np.float32)
+    scores = model.scores(x).astype(np.float64)
+    nearest, largest = np.abs(scores).argmin(), np.abs(scores).max()
+    for share, close in ((0.8e-5, True), (1.2e-5, False)):
+        wanted = scores.copy()
+        wanted[nearest] += share * largest
+        assert distance(model, x, wanted)[1] == close
+    with pytest.raises(
+        ValueError, match=r"expected: wanted one output per image, shape \(40, 1\), found shape \(40,\)"
+    ):
+        distance(model, x, scores[:, 0])

@@ -127,7 +127,7 @@ GRAPHS = {
     "branches": (Inception, I28, "wanted layers in one row, found a branch: what .* reads is read again"),
     "multilayer perceptron": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10)), I28, "wanted a convolution before the first full connection, found a multilayer perceptron; it is not of the LeNet family"),
     "pooling only": (lambda: tail(I28, nn.MaxPool2d(2)), I28, "wanted at least one 5x5 convolution, found none; it is not of the LeNet family"),
-    "regression head": (lambda: tail(I28, conv(1, 6, 5), nn.ReLU(), outputs=1), I28, "wanted two classes or more, found one output; regression and binary heads are not supported"),
+    "softmax of one output": (lambda: tail(I28, conv(1, 6, 5), nn.ReLU(), outputs=1, last=[nn.Softmax(1)]), I28, "wanted two classes or more before softmax, found a softmax of one output, which is the same whatever the image; end the graph at its scores"),
     "factor behind the outputs": (lambda: tail(I28, conv(1, 6, 5), last=[nn.Sigmoid(), Function(lambda x: 3 * x + 1)]), I28, "wanted an activation as the last operation, found a factor or shift behind it; leave it out"),
     "batch norm before padding": (lambda: tail(I28, conv(1, 6, 5), nn.ReLU(), shifted(6), conv(6, 3, 5, padding=2)), I28, "wanted a factor or shift .batch normalisation. that the next layer can take, found one before .* which pads with zeros; put batch normalisation before the activation"),
     "negative batch norm behind max pooling": (lambda: tail(I28, conv(1, 6, 5), nn.MaxPool2d(2), shifted(6, -1.0), nn.ReLU()), I28, "batch normalisation, perhaps with negative factors.* between max pooling and an activation"),

@@ -6,12 +6,11 @@ What reads files is imported when a model is asked for: the package's own import
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, overload
+from typing import overload
+
+import lenet_fast  # there already, and complete when somebody asks what the annotations below stand for
 
 from ..errors import WeightsError
-
-if TYPE_CHECKING:
-    from ..model import Model
 
 _FOLDER = __path__[0]
 
@@ -19,8 +18,8 @@ _FOLDER = __path__[0]
 @overload
 def pretrained(name: None = None) -> tuple[str, ...]: ...
 @overload
-def pretrained(name: str) -> Model: ...
-def pretrained(name: str | None = None) -> tuple[str, ...] | Model:
+def pretrained(name: str) -> lenet_fast.Model: ...
+def pretrained(name: str | None = None) -> tuple[str, ...] | lenet_fast.Model:
     """Return a bundled model, or without a name the names of all of them.
 
     `digits` is the classic LeNet-5 of 1998 trained on MNIST: white digits on black, 28x28 or 32x32. `cifar10` and
@@ -54,7 +53,7 @@ def _checksums() -> dict[str, str]:
 
 
 @cache
-def _load(name: str) -> Model:
+def _load(name: str) -> lenet_fast.Model:
     import hashlib
     from pathlib import Path
 

@@ -19,6 +19,8 @@ def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[flo
 
     Where scores are off by a share of the largest, a probability is off by that share times the largest score.
     """
+    if wanted.ndim == 1 and model.network.classes == 1:
+        raise ArgumentError("expected", f"one output per image, shape ({len(wanted)}, 1)", f"shape {wanted.shape}")
     if wanted.ndim == 1:
         labels = model.predict(images)
         if labels.shape != wanted.shape:
@@ -28,11 +30,15 @@ def distance(model: Model, images: ArrayLike, wanted: NDArray[Any]) -> tuple[flo
     scores = model.scores(images).astype(np.float64)
     if wanted.shape != scores.shape:
         raise ArgumentError("expected", f"outputs of shape {scores.shape} or labels", f"shape {wanted.shape}")
-    probabilities = model.predict_proba(images).astype(np.float64)
-    with np.errstate(divide="ignore"):
-        readings = [scores, -scores, probabilities, np.log(probabilities)]
     scale = np.abs(wanted).max(axis=1, keepdims=True, initial=1e-30)
-    errors = [np.abs(reading - wanted) / scale for reading in readings]
-    errors[2] /= np.abs(scores).max(axis=1, keepdims=True, initial=1)
+    if model.network.classes == 1:  # a lone output may be near zero by itself: of the largest of all images, then
+        scale = scale.max(initial=1e-30)
+        errors = [np.abs(scores - wanted) / scale]
+    else:
+        probabilities = model.predict_proba(images).astype(np.float64)
+        with np.errstate(divide="ignore"):
+            readings = [scores, -scores, probabilities, np.log(probabilities)]
+        errors = [np.abs(reading - wanted) / scale for reading in readings]
+        errors[2] /= np.abs(scores).max(axis=1, keepdims=True, initial=1)
     smallest = min(float(e.max(initial=0)) if np.isfinite(e).all() else np.inf for e in errors)
     return smallest, smallest <= _CLOSE

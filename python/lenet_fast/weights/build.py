@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .._core import chosen_isa
+from .._core import chosen_isa, num_threads
 from ..errors import ArgumentError, OpenQuestionError, WeightsError, inside, refuse
 from ..images import Preprocess
 from ..model import Model
@@ -67,7 +67,7 @@ def scaling(wish: str | Preprocess | None) -> Preprocess | None:
 
 def build(source: Source, wishes: Wishes, name: str) -> Imported:
     """Make the model; WeightsError, of the file `name`, says what does not fit or is not told."""
-    chosen_isa()  # a forced instruction set that is not there is no fault of the file
+    chosen_isa(), num_threads()  # what the environment asks for and there is not is no fault of the file
     preprocess = scaling(wishes.preprocess)
     _check_arguments(wishes)
     with inside(name, "a network that can be computed"):

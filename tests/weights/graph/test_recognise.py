@@ -171,7 +171,7 @@ REFUSED = {
     "an activation of distances": ((C, full(6, 432), Distances(normal(4, 6)), TANH), "one activation per layer"),
     "no convolution": ((MAX, full(4, 64)), "at least one 5x5 convolution"),
     "nothing": ((), "at least one 5x5 convolution"),
-    "one output": ((C, RELU, full(1, 432)), "two classes or more"),
+    "softmax of one output": ((C, RELU, full(1, 432), Softmax()), "two classes or more before softmax, found a softmax"),
     "something behind softmax": ((C, full(4, 432), Softmax(), full(3, 4)), "softmax as the last operation"),
     "a factor behind softmax": ((C, full(4, 432), Softmax(), scaled(2.0)), "softmax as the last operation"),
     "softmax of a factor": ((C, full(4, 432), TANH, scaled(2.0), Softmax()), "leave it out"),
@@ -189,6 +189,22 @@ def test_refusals_name_the_operation():
     sentence = refused(C, RELU, MIXED, conv(2, 3, 2), image=(1, 16, 16))
     assert sentence.startswith("operation 0: ") and "before 'operation 3'" in sentence
     assert refused(C, TANH, SIGMOID, image=(1, 16, 16)).startswith("operation 2: ")
+
+
+@pytest.mark.parametrize("activation", [(), (SIGMOID,), (TANH,), (RELU,)])
+def test_one_output_is_a_number_not_a_class(activation):
+    """Regression, and what is so or is not."""
+    assert assert_computes(C, RELU, full(1, 432), *activation, image=(1, 16, 16)).network.classes == 1
+
+
+@pytest.mark.parametrize("decision", ["argmax", "argmin"])
+def test_the_label_of_one_output_is_refused(decision):
+    trace = traced(C, RELU, full(1, 432), image=(1, 16, 16))
+    trace.decision = decision
+    with pytest.raises(
+        WeightsError, match=f"wanted {'RBF distances' if decision == 'argmin' else 'two classes or more'}"
+    ):
+        recognise(trace)
 
 
 # --- activations ---

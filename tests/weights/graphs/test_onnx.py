@@ -718,3 +718,32 @@ def test_functions_without_an_end_are_refused():
     model.functions[0].node.append(call)
     refused(model, "wanted functions that end, found 'Tail', which calls itself")
     refused(doubling(100), "wanted functions that end")
+
+
+@pytest.mark.parametrize("last", [[], ["Sigmoid"], ["Tanh"], ["Sigmoid", "Identity"]])
+def test_one_output_is_read_by_scores(tmp_path, last):
+    """A regression, or a binary classifier whose sigmoid says how probable the thing is."""
+    weight, bias = normal(1, 48) / 7, normal(1)
+    ends = [(op, [], {}) for op in last]
+    model = graph(
+        ("Conv", [KERNEL, BIAS], {}),
+        ("Relu", [], {}),
+        ("Flatten", [], {}),
+        ("Gemm", [weight, bias], {"transB": 1}),
+        *ends,
+    )
+    onnx.save(model, tmp_path / "one.onnx")
+    loaded = lenet_fast.load(tmp_path / "one.onnx")
+    wanted = np.asarray(computed(model)).reshape(5, 1)
+    assert loaded.network.classes == 1
+    assert np.abs(loaded.scores(PIXELS) - wanted).max() < 1e-6
+    with pytest.raises(ValueError, match="predict: wanted a network of two classes or more, found one output; scores"):
+        loaded.predict(PIXELS)
+    loaded.save(tmp_path / "one.safetensors")
+    assert lenet_fast.load(tmp_path / "one.safetensors").scores(PIXELS).tobytes() == loaded.scores(PIXELS).tobytes()
+    loaded.save(tmp_path / "again.onnx")
+    assert np.abs(lenet_fast.load(tmp_path / "again.onnx").scores(PIXELS) - wanted).max() < 1e-6
+    checked = lenet_fast.load(tmp_path / "one.onnx", preprocess="unit", check=(PIXELS, wanted))
+    assert checked.scores(PIXELS).tobytes() == loaded.scores(PIXELS).tobytes()
+    with pytest.raises(WeightsError, match="wanted the outputs that were passed"):
+        lenet_fast.load(tmp_path / "one.onnx", preprocess="unit", check=(PIXELS, wanted + 0.1))

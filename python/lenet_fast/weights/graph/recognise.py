@@ -205,8 +205,9 @@ def _assembled(trace: Trace, layers: list[_Layer], pixels: Affine, head: str) ->
     assert trace.maps is not None
     network = Network(trace.image_maps, tuple(made), head)
     afford(network)
-    if network.classes < 2:
-        refuse(layers[-1].where, "two classes or more", "one output", "regression and binary heads are not supported")
+    if network.classes < 2 and (choice := trace.decision or "softmax" * (head == "softmax")):
+        found = f"a{'n' * (choice != 'softmax')} {choice} of one output, which is the same whatever the image"
+        refuse(layers[-1].where, f"two classes or more before {choice}", found, "end the graph at its scores")
     weights, sources = {}, {}
     for layer, figures, values in zip(layers, network.figures, tensors, strict=True):
         for i, ((name, shape), value) in enumerate(zip(figures.parameters.items(), values, strict=True)):
