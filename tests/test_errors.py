@@ -6,7 +6,7 @@ import copy
 import pickle
 
 import pytest
-from lenet_fast.errors import DAMAGE, ArgumentError, OpenQuestionError, WeightsError, brief, refuse, whole
+from lenet_fast.errors import DAMAGE, ArgumentError, OpenQuestionError, WeightsError, brief, refuse, shown, whole
 
 ERRORS = [
     WeightsError("C1", "5x5", "3x3", "train again", "m.onnx"),
@@ -85,3 +85,18 @@ def test_brief_is_one_short_line():
     assert brief(KeyError()) == "KeyError"
     assert brief(ValueError("x" * 160)) == "x" * 160
     assert brief(ValueError("x" * 161)) == "x" * 157 + "..."
+
+
+class Unspeakable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 1000, "two\nlines", [1] * 1000, 10**5000, Unspeakable(), None],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_was_found_is_shown_short_and_on_one_line(value):
+    assert 4 <= len(shown(value)) <= 60
+    assert "\n" not in shown(value)
