@@ -75,7 +75,7 @@ def test_a_file_may_be_as_large_as_its_parameters_want_and_unpack_to_little_more
     budget = Budget(parameters=1000)
     assert budget.file_bytes == 16_000
     assert budget.unpacked_bytes(100) == 8000
-    assert Budget().unpacked_bytes(100) == 100 + (1 << 25)
+    assert Budget().unpacked_bytes(100) == 100 + (1 << 24)
     assert Budget().unpacked_bytes(1 << 40) == 8 << 24
 
 

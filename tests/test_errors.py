@@ -14,6 +14,7 @@ from lenet_fast.errors import (
     brief,
     inside,
     refuse,
+    shown,
     told,
     whole,
 )
@@ -117,3 +118,18 @@ def test_brief_is_one_short_line():
     assert brief(KeyError()) == "KeyError"
     assert brief(ValueError("x" * 160)) == "x" * 160
     assert brief(ValueError("x" * 161)) == "x" * 157 + "..."
+
+
+class Unspeakable:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 1000, "two\nlines", [1] * 1000, 10**5000, Unspeakable(), None],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_was_found_is_shown_short_and_on_one_line(value):
+    assert 4 <= len(shown(value)) <= 60
+    assert "\n" not in shown(value)

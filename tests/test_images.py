@@ -167,6 +167,12 @@ def test_a_size_that_no_int_holds_is_not_another_size(shape):
         lenet_fast.predict(np.broadcast_to(np.uint8(7), shape))
 
 
+def test_a_shape_that_does_not_fit_is_refused_before_anything_is_converted():
+    """As float32 it would fill the memory of any machine."""
+    with pytest.raises(ValueError, match="images: wanted .*, found"):
+        lenet_fast.predict(np.broadcast_to(0.5, (2**20, 2**20, 28)))
+
+
 def test_images_of_different_sizes():
     assert refused([np.zeros((28, 28)), np.zeros((20, 20))]) == (
         "images: wanted images of one size, found (20, 20) and (28, 28); resize them first"

@@ -67,6 +67,23 @@ def test_rubbish_takes_its_share(model):
     )
 
 
+@pytest.mark.parametrize("part", [{"card": 5}, {"card": "text"}, {"classes": 5}, {"classes": "abcd"}, {"classes": {}}])
+def test_parts_of_a_model_are_what_they_should_be(part):
+    (name,) = part
+    with pytest.raises(TypeError, match=f"^{name}: wanted .*, found "):
+        Model(*small(), **part)
+
+
+def test_no_image_has_the_shape_of_what_it_would_give():
+    """Of a network that ends in maps too, whose outputs are a row."""
+    network = Network((1, 8, 8), (Conv5x5(2), Subsample2x2("max")), "scores")
+    model = Model(network, reference.random_weights(network, np.random.default_rng(0)))
+    for none in (np.zeros((0, 8, 8), np.uint8), [], np.zeros((0, 8, 8, 1))):
+        assert model.scores(none).shape == (0, 8)
+        assert model.features(none).shape == (0, 32)
+        assert [values.shape for values in model.topk(none)] == [(0, 3), (0, 3)]
+
+
 def test_equal_scores_go_to_the_first():
     network = Network((1, 1, 1), (Dense(4),), "scores")
     model = Model(network, {"F1.weight": np.zeros((4, 1)), "F1.bias": [0, 2, 2, 1]})

@@ -183,3 +183,25 @@ def test_networks_without_leaky_relu_are_written_as_before_there_was_one():
 def test_sizes_that_are_numpys_are_written_as_json():
     network = Network(np.array([1, 8, 8]), (Conv5x5(np.int64(2), padding=np.uint8(1)), Dense(np.int32(3))), "scores")
     assert Network.from_dict(json.loads(json.dumps(network.to_dict()))) == network
+
+
+@pytest.mark.parametrize("bad", [None, 5, 2.5, b"abc", "abc", {1: 2}, object()])
+def test_what_is_no_row_of_things_is_named(bad):
+    for name, make in (
+        ("input", lambda: Network(bad, (Dense(2),), "scores")),
+        ("layers", lambda: Network((1, 2, 2), bad, "scores")),
+        ("connections", lambda: Conv5x5(1, connections=bad or 5)),
+        ("connections", lambda: Conv5x5(1, connections=(bad,))),
+    ):
+        with pytest.raises(TypeError, match=f"^{name}: wanted .*, found "):
+            make()
+
+
+@pytest.mark.parametrize("word", ["x" * 1000, "line\nbreak", "tan h"])
+def test_a_word_that_is_none_is_shown_short_and_on_one_line(word):
+    for make in (
+        lambda: Network((1, 2, 2), (Dense(2, word),), "scores"),
+        lambda: Network((1, 2, 2), (Dense(2),), word),
+    ):
+        with pytest.raises(ValueError, match=r"wanted one of [^\n]*, found '[^\n]{4,60}'$"):
+            make()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from lenet_fast import Conv5x5, Dense, Network
+from lenet_fast import Conv5x5, Dense, Model, Network
 from lenet_fast.errors import ArgumentError
 from lenet_fast.tensors import checked, output
 
@@ -114,3 +114,18 @@ def frozen():
 def test_outputs_that_the_engine_cannot_write(out, error, sentence):
     with pytest.raises(error, match=f"out: {sentence}"):
         output(out, (20, 10), np.float32, BATCH)
+
+
+@pytest.mark.parametrize("weights", [None, 5, "C1.weight", b"abc", [np.zeros(3)]])
+def test_weights_without_names(weights):
+    with pytest.raises(TypeError, match="^weights: wanted arrays by the names of the tensors, found "):
+        Model(Network((1, 1, 1), (Dense(2),), "scores"), weights)
+
+
+def test_a_name_that_is_no_text_and_rows_of_several_lengths():
+    network = Network((1, 1, 1), (Dense(2),), "scores")
+    right = {"F1.weight": [[1], [2]], "F1.bias": [0, 0]}
+    with pytest.raises(ValueError, match="^weights: wanted F1.weight, F1.bias, found a tensor that no layer has"):
+        Model(network, right | {3: [1]})
+    with pytest.raises(ValueError, match=r"^F1.weight: wanted an array of shape \(2, 1\), found what is none"):
+        Model(network, right | {"F1.weight": [[1], [2, 3]]})

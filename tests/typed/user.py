@@ -11,7 +11,19 @@ from typing import Any, assert_type
 
 import lenet_fast
 import numpy as np
-from lenet_fast import RBF, Calibration, Conv5x5, Dense, Model, Network, Preprocess, Subsample2x2, WeightsError
+from lenet_fast import (
+    RBF,
+    Budget,
+    Calibration,
+    Conv5x5,
+    Dense,
+    Model,
+    Network,
+    OverBudgetError,
+    Preprocess,
+    Subsample2x2,
+    WeightsError,
+)
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
@@ -172,6 +184,10 @@ def files(model: Model, folder: Path) -> None:
         lenet_fast.load(__file__)
     except WeightsError as error:
         assert_type(str(error), str)
+    try:
+        lenet_fast.load(folder / "model.safetensors", budget=Budget(parameters=1000))
+    except OverBudgetError as error:
+        assert_type(error.resource, str)
 
 
 def live(module: Any, keras_model: Any, proto: Any) -> None:
