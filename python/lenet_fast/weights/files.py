@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..budget import current
-from ..errors import WeightsError, brief, refuse, whole
+from ..errors import OverBudgetError, WeightsError, brief, refuse, whole
 
 _MOST_MEMBERS = 1 << 12  # of an archive
 _WAY_OUT = "if it is a model and you trust it, pass budget=lenet_fast.Budget(parameters=...) with more"
@@ -56,8 +56,8 @@ class File:
             if not stat.S_ISREG(status.st_mode):
                 raise WeightsError("", "a regular file", "something else", "copy what is in it to one", str(path))
             if status.st_size > most:
-                wanted = f"a model of the LeNet family, at most {most:,} bytes"
-                raise WeightsError("", wanted, f"{status.st_size:,}", _WAY_OUT, str(path))
+                wanted, size = f"a model of the LeNet family, at most {most:,} bytes", status.st_size
+                raise OverBudgetError("", wanted, f"{size:,}", _WAY_OUT, str(path), "parameters", size)
             with os.fdopen(descriptor, "rb", closefd=False) as stream:
                 return cls(path, stream.read(most))
         finally:
@@ -97,8 +97,12 @@ class Archive:
             with self._zip.open(info) as stream:
                 data = stream.read(min(self._left, info.file_size) + 1)
         if len(data) > self._left:
-            wanted = f"at most {self._left:,} more bytes out of an archive of {len(self._file.data):,}"
-            refuse("", wanted, f"{name!r} of {info.file_size:,}", "save the model without compressing it")
+            wanted, size = (
+                f"at most {self._left:,} more bytes out of an archive of {len(self._file.data):,}",
+                info.file_size,
+            )
+            way_out = "save the model without compressing it"
+            raise OverBudgetError("", wanted, f"{name!r} of {size:,}", way_out, resource="parameters", count=size)
         self._left -= len(data)
         return data
 
