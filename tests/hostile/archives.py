@@ -277,7 +277,7 @@ CASES = {
     "hdf5_link": Case("m.h5", _links, "elsewhere", ends="refused", needs=_H5),
     "hdf5_virtual": Case("m.h5", _virtual, "elsewhere", ends="refused", needs=_H5),
     "hdf5_outside": Case("m.h5", _outside, "elsewhere", ends="refused", needs=_H5),
-    "keras_empty_dictionaries": Case("m.keras", _empty_lists, "memory", needs=_H5),
+    "keras_empty_dictionaries": Case("m.keras", _empty_lists, "memory", "parameters", needs=_H5),
     "keras_long_row": Case("m.keras", _long_row, "time", needs=_H5),
     "keras_deep_models": Case("m.keras", _deep_models, "exception", needs=_H5),
     "keras_shared_kernel": Case("m.keras", _shared_kernel, "memory", "parameters", needs=_H5),

@@ -156,11 +156,11 @@ def _raw(header: str) -> Callable[[Path], bytes]:
 _NOTHING = '"dtype":"U8","data_offsets":[0,0],"shape":'
 
 CASES = {
-    "ours_many_check_images": Case("m.npz", _many_images, "time"),
+    "ours_many_check_images": Case("m.npz", _many_images, "time", "parameters"),
     "ours_multiply_adds": Case("m.safetensors", _few_images, "time", "multiply_adds"),
     "ours_multiply_adds_npz": Case("m.npz", _one_image, "time", "multiply_adds"),
-    "ours_one_row": Case("m.npz", _one_row, "memory"),
-    "ours_wide": Case("m.npz", _wide, "memory"),
+    "ours_one_row": Case("m.npz", _one_row, "memory", "parameters"),
+    "ours_wide": Case("m.npz", _wide, "memory", "parameters"),
     "ours_sparse": Case("m.npz", _sparse, "memory"),
     "ours_surrogate_class": Case("m.safetensors", lambda path: _small(classes=["\ud800", "b"]), "sentence"),
     "ours_surrogate_card": Case("m.safetensors", lambda path: _small(card={"\ud800": "\udfff"}), "sentence"),

@@ -209,7 +209,7 @@ CASES = {
     ),
     "torch_zip_stride_zero": Case("m.pt", lambda path: _one_storage([1 << 22], [0], 2000), "memory", "", NAMED),
     "torch_zip_bfloat16_storage": Case(
-        "m.pt", lambda path: _one_storage([1], [1], 2000, "BFloat16Storage", 31), "memory", "", NAMED
+        "m.pt", lambda path: _one_storage([1], [1], 2000, "BFloat16Storage", 31), "memory", "parameters", NAMED
     ),
     "torchscript_same_names": Case(
         "m.pt", lambda path: _same_names_torch(path, **{"code/a.py": b""}), "time", "visits"
