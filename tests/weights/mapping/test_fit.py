@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import WeightsError
+from lenet_fast.budget import spending
 from lenet_fast.networks import TEMPLATES
+from lenet_fast.weights.build import Wishes, build
+from lenet_fast.weights.source import Source
 
 
 def tensors(name="lenet5-relu-max", **changes):
@@ -87,3 +90,29 @@ def test_every_name_that_fits_is_told_and_no_other(tmp_path, name, changes, fit)
         lenet_fast.load(tmp_path / "w.npz")
     assert {name for name in TEMPLATES if repr(name) in str(caught.value)} == fit
     assert fit or "none of the named networks" in str(caught.value)
+
+
+# --- classes ---
+
+
+def test_codes_that_the_file_does_not_have_are_the_papers():
+    digits = lenet_fast.pretrained("digits")
+    given = {name: array for name, array in digits.weights.items() if name != "output.weight"}
+    loaded = lenet_fast.from_state_dict(given, "lenet5-1998", coefficients="sum")
+    np.testing.assert_array_equal(loaded.weights["output.weight"], digits.weights["output.weight"])
+
+
+def test_codes_of_other_counts_are_the_files():
+    network, given = tensors("lenet5-1998", classes=26)
+    given["codes.weight"] = given.pop(list(given)[-1])
+    named = {name: given[key] for name, key in zip(network.parameters, given, strict=True)}
+    assert lenet_fast.from_state_dict(named, "lenet5-1998").network.classes == 26
+
+
+def test_hundreds_of_other_arrays_are_little_to_try():
+    """Each could be a full connection with another count of classes, for each network and each size of images."""
+    _, given = tensors()
+    given |= {f"other{n}.w": np.zeros((17 + n, 33 + n // 7), np.float32) for n in range(300)}
+    with spending() as spent, pytest.raises(WeightsError, match="wanted a network"):
+        build(Source("arrays", given), Wishes(), "arrays")
+    assert spent.spent["visits"] < 200_000

@@ -59,11 +59,26 @@ def fitted(template: Template, tensors: Tensors, chosen: Mapping[str, Any]) -> l
 
 
 def _sizes(template: Template, shapes: set[Shape]) -> Iterator[dict[str, Any]]:
-    """The sizes to try; classes are an axis of some full connection."""
-    classes = sorted({n for shape in shapes if len(shape) == 2 for n in shape if 1 < n <= _MOST_CLASSES})
+    """The sizes to try, the fewest classes first."""
+    classes = sorted(_classes(template, shapes))
     images = dict.fromkeys(((template.side, template.padding), *_SIZES))
     for (side, padding), channels, count in product(images, (template.channels, *_CHANNELS), classes):
         yield {"side": side, "padding": padding, "channels": channels, "classes": count}
+
+
+def _classes(template: Template, shapes: set[Shape]) -> set[int]:
+    """As many classes as some full connection has outputs, whose inputs are the last units, or those of whole maps.
+
+    RBF codes may be the paper's, and then they are not there; what has their inputs may be the layer before them.
+    """
+    pairs = [pair for shape in shapes if len(shape) == 2 for pair in (shape, shape[::-1])]
+    if template.units:
+        found = {n for n, inputs in pairs if inputs == template.units[-1]}
+    else:
+        found = {n for n, inputs in pairs if inputs % template.maps[-1] == 0}
+    if template.head == "rbf":
+        found = found - set(template.units) or {template.classes}
+    return {n for n in found if 1 < n <= _MOST_CLASSES}
 
 
 def _fits(template: Template, tensors: Tensors, shapes: set[Shape]) -> bool:
