@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../../csrc/arithmetic.hpp"
 #include "../../csrc/cpu.hpp"
 #include "../../csrc/engine.hpp"
 
@@ -25,6 +26,10 @@ class Generator {
 
  private:
   std::uint64_t state_ = 1998;
+};
+
+class Patient final : public Interrupt {
+  bool ask() noexcept override { return false; }
 };
 
 Network classic() {
@@ -69,7 +74,9 @@ std::uint64_t digest(const Plan& plan, const std::vector<unsigned char>& pixels,
     Outputs outputs;
     outputs.taps = {&tap, 1};
     outputs.probabilities = probabilities.data() + at;
-    run(plan, view, outputs);
+    const DefaultArithmetic arithmetic;
+    Patient caller;
+    if (!run(plan, view, outputs, caller)) std::exit(1);
   }
   std::uint64_t hash = 14695981039346656037u;
   for (const auto* values : {&scores, &probabilities}) {
