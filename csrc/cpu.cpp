@@ -86,7 +86,8 @@ double quota(const std::string& system) {
 }  // namespace
 
 const std::vector<const kernels::Table*>& available() {
-  static const std::vector<const kernels::Table*> tables = detect();
+  // Never destroyed: a daemon thread may still ask while the process ends.
+  static const auto& tables = *new std::vector<const kernels::Table*>(detect());
   return tables;
 }
 

@@ -70,9 +70,10 @@ calls = []
 
 def predict(number, frame):
     calls.append(other.scores(few).tobytes() == wanted_of_few)
+    signal.setitimer(signal.ITIMER_REAL, 0.03)  # again, but never during this
 
 signal.signal(signal.SIGALRM, predict)
-signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
+signal.setitimer(signal.ITIMER_REAL, 0.03)
 found = model.scores(images).tobytes()
 signal.setitimer(signal.ITIMER_REAL, 0)
 print(found == wanted, all(calls), len(calls) > 1)
