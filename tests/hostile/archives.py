@@ -256,7 +256,7 @@ CASES = {
     "npz_lzma": Case("m.npz", _lzma, "memory"),
     "npz_lzma_dictionary": Case("m.npz", _lzma_dictionary, "memory"),
     "npz_same_member": Case("m.npz", _same_member, "time"),
-    "npz_many_members": Case("m.npz", _many_members, "time", "visits"),
+    "npz_many_members": Case("m.npz", _many_members, "time"),
     "npz_long_name": Case("m.npz", _names("a" * 60_000), "sentence", options=NAMED),
     "npz_metadata_of_objects": Case("m.npz", lambda path: op.npz(__lenet_fast__=op.npy_of(op.EMPTY_DICT)), "exception"),
     "npz_metadata_of_no_text": Case(

@@ -203,7 +203,7 @@ CASES = {
         lambda path: _small(network={"input": [1 << 70, 8, 8], "layers": [], "head": "scores"}),
         "exception",
     ),
-    "safetensors_many_classes": Case("m.safetensors", _many_classes, "time", "visits"),
+    "safetensors_many_classes": Case("m.safetensors", _many_classes, "time"),
     "safetensors_many_arrays": Case("m.safetensors", _many_arrays, "time", "", NAMED),
     "safetensors_long_name": Case("m.safetensors", _one_name("a" * 500_000), "sentence", options=NAMED),
     "safetensors_digits_in_name": Case("m.safetensors", _one_name("1a" * 400_000), "memory", options=NAMED),

@@ -7,6 +7,7 @@ import math
 import struct
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,7 @@ _MOST_OBJECTS = 2000
 _VISITS = 100  # for a call of h5py
 _DEEPEST = 12
 _MOST_AXES = 8
-_LONGEST_TEXT = 1 << 22
-_PIECE = 1 << 20
+_ADDRESS, _VARIABLE_LENGTH = 8, 9
 _ELSEWHERE = "no file elsewhere is ever opened"
 
 
@@ -34,10 +34,12 @@ class Hdf5:
 
     def __init__(self, data: bytes) -> None:
         self._h5py = needs("h5py", "h5py", "reading Keras and HDF5 files")
-        self._left = current().unpacked_bytes(len(data))
-        _check_heaps(data)
+        self._data, self._left = data, current().unpacked_bytes(len(data))
+        self._heaps = _heaps_of(data)
         with _whole():
             self.root = self._h5py.File(io.BytesIO(data), "r")
+            if _size_of_addresses(data) != _ADDRESS:
+                refuse("", "an HDF5 file with addresses of 8 bytes", "another", "write it with h5py")
 
     def attribute(self, name: str, group: Any = None) -> Any:
         """An attribute of a group as text, list of texts or number; None where there is none."""
@@ -60,6 +62,10 @@ class Hdf5:
         kinds = (self._h5py.h5t.STRING, self._h5py.h5t.INTEGER, self._h5py.h5t.FLOAT)
         if count > _MOST_OBJECTS or stored.get_type().get_class() not in kinds:
             refuse(name, "the names of a LeNet's layers", f"{count:,} other values")
+        for place in _texts_of(self._data, name.encode() + b"\0"):
+            length, heap, _ = struct.unpack_from("<IQI", self._data, place)
+            if length > len(self._data) or (length and self._heaps.get(heap, {}) is None):
+                refuse(name, "a whole HDF5 file", "a damaged one (its texts contradict their sizes)")
         return attributes[name]
 
     def arrays(self, group: Any = None) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -89,7 +95,18 @@ class Hdf5:
             piece = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize  # which HDF5 unpacks whole
             if self._left < 0 or piece > self._left + dataset.nbytes or len(dataset.shape) > _MOST_AXES:
                 refuse(dataset.name, "an array that the file's size bears out", f"shape {dataset.shape}")
+            self._check_chunks(dataset)
             return np.asarray(dataset[()])
+
+    def _check_chunks(self, dataset: Any) -> None:
+        """Refuse pieces that would be larger than the file: HDF5 makes room for them before it reads any."""
+        if dataset.chunks is None or not hasattr(dataset.id, "chunk_iter"):
+            return
+        charge("visits", dataset.id.get_num_chunks())
+        sizes: list[int] = []
+        dataset.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
+        if max(sizes, default=0) > len(self._data):
+            refuse(dataset.name, f"pieces of a file of {len(self._data):,} bytes", f"one of {max(sizes):,}")
 
     def _walk(self, group: Any, path: str, depth: int, seen: list[int]) -> Iterator[tuple[str, NDArray[Any]]]:
         for key in group:
@@ -111,11 +128,47 @@ class Hdf5:
         return group[key]
 
 
-def _check_heaps(data: bytes) -> None:
-    """Refuse a file whose texts contradict their sizes: HDF5 makes room for what they claim before it looks, or hangs.
+# --- texts, which lie apart from the attributes that they are of ---
 
-    Texts lie in global heaps: "GCOL", version (4 bytes), size of the heap (8), then objects of number (2), references
-    (6), size (8) and bytes, padded to 8. They are found by length (4), the heap's address (8) and their number (4).
+
+def _size_of_addresses(data: bytes) -> int:
+    """As the superblock says, of version 0 and 1 or of 2 and 3."""
+    return data[13] if data[8] < 2 else data[9]
+
+
+def _texts_of(data: bytes, name: bytes) -> Iterator[int]:
+    """Where each text of every attribute of a name is referred to.
+
+    HDF5 makes room for the lengths that stand there before it looks at them. In front of an attribute's name stand
+    version, flags, the sizes of name, type and space (2 bytes each), from version 3 on the character set (1); type,
+    space and values come behind it, the first three each padded to 8 bytes in version 1.
+    """
+    at = data.find(name)
+    while at >= 0:
+        charge("visits")
+        for head, versions in ((8, (1, 2)), (9, (3,))):
+            version, _, *sizes = struct.unpack_from("<BBHHH", data, at - head) if at >= head else (0, 0, 0, 0, 0)
+            if version in versions and sizes[0] == len(name):
+                padded = (size + (-size % 8 if version == 1 else 0) for size in sizes)
+                kind, space, values = list(accumulate(padded, initial=at))[1:]
+                if data[kind] & 15 == _VARIABLE_LENGTH:
+                    count = _count_of(data, space)
+                    charge("visits", count)
+                    yield from range(values, values + 16 * count, 16)
+        at = data.find(name, at + 1)
+
+
+def _count_of(data: bytes, space: int) -> int:
+    """How many values there are: version, number of axes, flags, in version 1 five bytes of nothing, and the sizes."""
+    begin, axes = space + (8 if data[space] == 1 else 4), data[space + 1]
+    return math.prod(struct.unpack_from(f"<{axes}Q", data, begin))
+
+
+def _heaps_of(data: bytes) -> dict[int, dict[int, int] | None]:
+    """Address -> objects of every global heap; None instead of them if they do not fill it.
+
+    A heap is "GCOL", version (4 bytes), its size (8), then objects of number (2), references (6), size (8) and bytes,
+    padded to 8. A text is found by its length (4), the heap's address (8) and its number there (4).
     """
     heaps: dict[int, dict[int, int] | None] = {}
     at = data.find(b"GCOL")
@@ -123,24 +176,7 @@ def _check_heaps(data: bytes) -> None:
         charge("visits")
         heaps[at] = _objects(data, at)
         at = data.find(b"GCOL", at + 1)
-    for place in _references(data, heaps):
-        length, heap, number = struct.unpack_from("<IQI", data, place)
-        sizes = heaps[heap]
-        if sizes is None or (length > _LONGEST_TEXT and number in sizes and length > sizes[number]):
-            refuse("", "a whole HDF5 file", "a damaged one (its texts contradict their sizes)")
-
-
-def _references(data: bytes, heaps: dict[int, Any]) -> Iterator[int]:
-    """Where a length stands, and behind it the address of a heap; at any byte, for HDF5 aligns nothing."""
-    for first in range(4, len(data) - 11 if heaps else 0, _PIECE):
-        for shift in range(8):
-            piece = data[first + shift : first + shift + _PIECE]
-            addresses = np.frombuffer(piece, "<u8", len(piece) // 8)
-            for n in np.flatnonzero((addresses >= min(heaps)) & (addresses <= max(heaps))).tolist():
-                charge("visits")
-                place = first + shift + 8 * n - 4
-                if int(addresses[n]) in heaps and place + 16 <= len(data):
-                    yield place
+    return heaps
 
 
 def _objects(data: bytes, heap: int) -> dict[int, int] | None:
