@@ -222,3 +222,16 @@ def test_saving_over_what_is_no_file_is_refused(model, tmp_path):
         with pytest.raises(OSError, match="regular file or a new name"):
             model.save(target)
     assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_two_members_of_one_name_are_refused(tmp_path):
+    """One reader would take the first of them, another the last."""
+    with pytest.warns(UserWarning, match="Duplicate name"), pytest.raises(WeightsError, match="two of the same"):
+        archive(tmp_path, ("a", b"1", STORED), ("a", b"2", STORED))
+
+
+@pytest.mark.parametrize("parameters", [1 << 32, 1 << 70])
+def test_a_budget_beyond_all_memory_takes_none(model, tmp_path, parameters):
+    """A file is read by its own size, not by the largest that is allowed."""
+    model.save(tmp_path / "m.safetensors")
+    assert lenet_fast.load(tmp_path / "m.safetensors", budget=Budget(parameters=parameters)).network == NETWORK

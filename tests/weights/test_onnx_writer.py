@@ -5,7 +5,8 @@ from __future__ import annotations
 import lenet_fast
 import numpy as np
 import pytest
-from lenet_fast import Model, Preprocess
+import reference
+from lenet_fast import Conv5x5, Dense, Model, Network, Preprocess, Subsample2x2
 from lenet_fast.operations import plain
 from lenet_fast.weights import onnx_writer
 
@@ -69,3 +70,18 @@ def test_a_scaling_of_every_image_by_itself_has_no_onnx_form(digits, tmp_path):
     with pytest.raises(ValueError, match="wanted a fixed scaling, found one per image"):
         onnx_writer.write(tmp_path / "m.onnx", model)
     assert not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "trainable"])
+@pytest.mark.parametrize("before", ["identity", "scaled_tanh", "tanh", "relu"])
+@pytest.mark.parametrize("behind", ["identity", "scaled_tanh", "tanh", "relu"])
+def test_a_written_graph_is_read_back_as_the_same_network(tmp_path, pooling, before, behind):
+    """Whatever is squashed before pooling and behind it: factors around a tanh must not become coefficients."""
+    layers = (Conv5x5(4, before), Subsample2x2(pooling, behind), Dense(7, behind), Dense(3))
+    network = Network((1, 12, 12), layers, "scores")
+    model = Model(network, reference.random_weights(network, np.random.default_rng(3)))
+    model.save(tmp_path / "m.onnx")
+    again = lenet_fast.load(tmp_path / "m.onnx")
+    close(again.scores(images(model)), model.scores(images(model)))
+    if pooling != "average":  # a trainable one where a factor has joined it
+        assert again.network == network

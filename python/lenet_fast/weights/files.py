@@ -59,7 +59,7 @@ class File:
                 wanted, size = f"a model of the LeNet family, at most {most:,} bytes", status.st_size
                 raise OverBudgetError("", wanted, f"{size:,}", _WAY_OUT, str(path), "parameters", size)
             with os.fdopen(descriptor, "rb", closefd=False) as stream:
-                return cls(path, stream.read(most))
+                return cls(path, stream.read(status.st_size))
         finally:
             os.close(descriptor)
 
@@ -87,6 +87,8 @@ class Archive:
         with whole("a whole zip archive"):
             self._zip = zipfile.ZipFile(io.BytesIO(file.data))
         self.names = self._zip.namelist()
+        if len(set(self.names)) < len(self.names):
+            refuse("", "an archive with one member of each name", "two of the same", "write it anew")
 
     def read(self, name: str) -> bytes:
         """One member, whole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 
 import lenet_fast
@@ -11,6 +12,7 @@ import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Network, Subsample2x2, WeightsError
 from lenet_fast.networks import TEMPLATES
+from lenet_fast.weights import sniff
 
 NETWORK = Network((1, 8, 8), (Conv5x5(1), Subsample2x2("max"), Dense(2)), "scores")
 
@@ -324,3 +326,63 @@ def test_a_file_cut_short_is_refused(torch, tmp_path):
             path.write_bytes(data[:length])
             with pytest.raises(WeightsError, match="damaged"):
                 lenet_fast.load(path, network=NETWORK)
+
+
+# --- tensors that are not what their storage holds ---
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
+
+
+def tensors_of(path):
+    return sniff.read(path).tensors
+
+
+@pytest.mark.parametrize(
+    "kind", ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "bool", "float16", "bfloat16"]
+)
+def test_a_type_that_stands_beside_an_untyped_storage_is_the_tensors(tmp_path, torch, kind):
+    tensor = torch.arange(1, 7).reshape(2, 3).to(getattr(torch, kind))
+    torch.save({"w": tensor}, tmp_path / "m.pth")
+    found = tensors_of(tmp_path / "m.pth")["w"]
+    np.testing.assert_array_equal(found.astype(np.float64), tensor.to(torch.float64).numpy())
+
+
+@pytest.mark.parametrize("kind", ["float8_e4m3fn", "float8_e5m2"])
+def test_a_type_that_numpy_does_not_have_is_refused_by_name(tmp_path, torch, kind):
+    torch.save({"w": torch.ones(3).to(getattr(torch, kind))}, tmp_path / "m.pth")
+    with pytest.raises(WeightsError, match=f"found one of torch.{kind}; save the model in float32"):
+        tensors_of(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_tensor_that_is_negated_when_it_is_read_is_refused(tmp_path, torch, old):
+    for view in (torch._neg_view(torch.ones(3)), torch.ones(3, dtype=torch.complex64).conj().imag):
+        torch.save({"w": view}, tmp_path / "m.pth", _use_new_zipfile_serialization=not old)
+        with pytest.raises(WeightsError, match="negated or conjugated"):
+            tensors_of(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize("second", ["archive/data/0", "other/data.pkl", "archive/byteorder"])
+def test_an_archive_that_reads_in_two_ways_is_refused(tmp_path, torch, second):
+    """The one reader takes the first of two members of a name, the other the last."""
+    torch.save({"w": torch.ones(3)}, tmp_path / "archive.pth")
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "archive.pth", "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr(second, bytes(12))
+    with pytest.raises(WeightsError, match="two of the same|one pickle of PyTorch's"):
+        tensors_of(tmp_path / "archive.pth")
+
+
+@pytest.mark.parametrize("order", [b"little\n", b"", b"middle"])
+def test_an_order_of_bytes_that_there_is_not_is_refused(tmp_path, torch, order):
+    torch.save({"w": torch.ones(3)}, tmp_path / "m.pth")
+    with zipfile.ZipFile(tmp_path / "m.pth") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "m.pth", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, order if name.endswith("byteorder") else data)
+    with pytest.raises(WeightsError, match="an order of bytes, little or big"):
+        tensors_of(tmp_path / "m.pth")

@@ -747,3 +747,24 @@ def test_one_output_is_read_by_scores(tmp_path, last):
     assert checked.scores(PIXELS).tobytes() == loaded.scores(PIXELS).tobytes()
     with pytest.raises(WeightsError, match="wanted the outputs that were passed"):
         lenet_fast.load(tmp_path / "one.onnx", preprocess="unit", check=(PIXELS, wanted + 0.1))
+
+
+@pytest.mark.parametrize("slope", [1.0, 2 / 3, 0.5])
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
+def test_a_squashing_function_behind_pooling_is_no_coefficient(pool, slope):
+    """1.7159 tanh(slope x): the slope joins the convolution, since max pooling has none."""
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    squash = [("Mul", [np.float32(slope)], {}), ("Tanh", [], {}), ("Mul", [np.float32(1.7159)], {})]
+    model = graph(CONV, (pool, [], window), *squash, FLATTEN, ("Gemm", [normal(4, 12), normal(4)], {"transB": 1}))
+    loaded = lenet_fast.from_onnx(model)
+    np.testing.assert_allclose(loaded.scores(PIXELS), computed(model), rtol=0, atol=1e-5)
+    if pool == "MaxPool":
+        assert loaded.network.layers[1] == Subsample2x2("max", "scaled_tanh")
+
+
+def test_a_squashing_function_of_another_slope_that_no_layer_takes_is_refused():
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    squash = [("Tanh", [], {}), ("Mul", [np.float32(1.7159)], {})]
+    full = ("Gemm", [normal(4, 12), normal(4)], {"transB": 1})
+    model = graph(CONV, ("Relu", [], {}), ("MaxPool", [], window), *squash, FLATTEN, full)
+    refused(model, "the paper's squashing function", "an amplitude of 1.7159 behind a tanh of another slope")

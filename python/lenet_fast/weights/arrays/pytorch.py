@@ -29,10 +29,13 @@ _TYPES = {
     "LongStorage": "i8", "IntStorage": "i4", "ShortStorage": "i2", "CharStorage": "i1", "ByteStorage": "u1",
     "BoolStorage": "?", "UntypedStorage": "u1",
 }  # fmt: skip
-#: What an untyped storage holds, where the tensor says so.
+#: What an untyped storage holds, as the tensor says.
 _UNTYPED = {
     "torch.float32": "f4", "torch.float64": "f8", "torch.float16": "f2", "torch.bfloat16": dtypes.BFLOAT16,
+    "torch.int64": "i8", "torch.int32": "i4", "torch.int16": "i2", "torch.int8": "i1", "torch.uint64": "u8",
+    "torch.uint32": "u4", "torch.uint16": "u2", "torch.uint8": "u1", "torch.bool": "?",
 }  # fmt: skip
+_ORDERS: dict[bytes, dtypes.Order] = {b"little": "<", b"big": ">"}
 _REBUILDS = ("_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_tensor_v3")
 _QUANTISED = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor")
 
@@ -41,13 +44,17 @@ Storages = Callable[[str], "bytes | memoryview"]
 
 def read_archive(file: File, archive: Archive) -> Source:
     """Read a zip archive: a state dict, a checkpoint, a whole module or TorchScript."""
-    member = next(name for name in archive.names if name.endswith("data.pkl"))
+    member, *others = [name for name in archive.names if name.rpartition("/")[2] == "data.pkl"]
+    if others:
+        refuse("", "one pickle of PyTorch's", f"{member!r} and {others[0]!r}", "write the file anew")
     root = member[: -len("data.pkl")]
-    is_big = root + "byteorder" in archive.names and archive.read(root + "byteorder") == b"big"
+    order = archive.read(root + "byteorder") if root + "byteorder" in archive.names else b"little"
+    if order not in _ORDERS:
+        refuse("", "an order of bytes, little or big", f"{order[:20]!r}", "write the file anew")
     with whole("a PyTorch archive"):
         tree = pickled.parse(io.BytesIO(archive.read(member)))
         storage = cache(lambda key: archive.read(f"{root}data/{key}"))
-        tensors = _tensors(tree, storage, ">" if is_big else "<")
+        tensors = _tensors(tree, storage, _ORDERS[order])
         modules = _modules(tree)
     is_script = any("/code/" in name for name in archive.names)
     return Source("TorchScript" if is_script else "PyTorch", tensors, TORCH, modules=modules)
@@ -136,8 +143,12 @@ def _rebuilt(arguments: Any, storage: Storages, order: dtypes.Order) -> NDArray[
     if not isinstance(reference, Persistent):
         raise ValueError("a tensor without a storage")
     kind, data = _kind(reference), storage(_key(reference))
-    if kind == "u1" and len(arguments) > 6 and isinstance(arguments[6], Name):  # v3: an untyped storage and a dtype
-        kind = _UNTYPED.get(arguments[6].path, kind)
+    for beyond in arguments[6:]:
+        if isinstance(beyond, Name):  # v3: an untyped storage and a dtype
+            kind = _untyped(beyond)
+        elif beyond:
+            found = "one that is negated or conjugated when it is read"
+            refuse("", "plain tensors", found, "save tensor.resolve_neg().resolve_conj().clone()")
     flat = dtypes.values(data, kind, order)
     sizes, strides = pickled_arrays.whole_numbers(size), pickled_arrays.whole_numbers(stride)
     (begin,) = pickled_arrays.whole_numbers((offset,))
@@ -149,6 +160,12 @@ def _rebuilt(arguments: Any, storage: Storages, order: dtypes.Order) -> NDArray[
     if last >= len(flat) or math.prod(sizes) > len(flat):
         raise ValueError(f"a tensor of size {sizes} in a storage of {len(flat):,} values")
     return np.lib.stride_tricks.as_strided(flat[begin:], sizes, [s * flat.itemsize for s in strides], writeable=False)
+
+
+def _untyped(dtype: Name) -> str:
+    if dtype.path not in _UNTYPED:
+        refuse("", f"tensors of {', '.join(_UNTYPED)}", f"one of {dtype.path}", "save the model in float32")
+    return _UNTYPED[dtype.path]
 
 
 def _briefly(value: Any) -> str:

@@ -23,6 +23,7 @@ from ..cost import afford
 from .trace import Step, Trace
 
 _ONE = Affine(np.array(1.0), np.array(0.0))
+_TO_COME = "scaled tanh, amplitude to come"
 _CLOSE = 1e-6  # of the paper's constants, as float32 has them
 
 
@@ -99,12 +100,15 @@ def _layers(steps: Sequence[Step]) -> tuple[list[_Layer], Affine, str]:
             case Affine():
                 waiting = _scaled(layers, operation, waiting, step)
             case Curve():
+                following = steps[i + 1].operation if i + 1 < len(steps) else None
+                if _is_squashed(layers[-1], waiting, operation, following):
+                    layers[-1].activation, waiting = _TO_COME, _ONE
+                    continue
                 if waiting is not _ONE:
                     wanted = "a factor or shift that a layer can take"
                     found = "one (batch normalisation, perhaps with negative factors) between max pooling and an activation, or between two activations"  # noqa: E501
                     refuse(where, wanted, found, "put batch normalisation right behind the convolution")
-                following = steps[i + 1].operation if i + 1 < len(steps) else None
-                _activate(layers[-1], operation, following, where)
+                _activate(layers, operation, following, where)
             case Softmax():
                 if isinstance(layers[-1].operation, Distances) and waiting is _ONE:
                     refuse(where, "a softmax of negated distances", "one of distances", "negate them first")
@@ -120,23 +124,38 @@ def _layers(steps: Sequence[Step]) -> tuple[list[_Layer], Affine, str]:
 
 def _scaled(layers: list[_Layer], affine: Affine, waiting: Affine, step: Step) -> Affine:
     """Let an affine join a layer before it, or wait; returns what waits then."""
-    layer = layers[-1]
-    if layer.operation == Pool("max") and layer.activation == "identity" and np.all(affine.scale > 0):
-        before = layers[-2] if len(layers) > 1 else layer
-        if isinstance(before.operation, Conv) and before.activation == "identity":
-            layer = before  # the larger one stays the larger one
-    takes = isinstance(layer.operation, (Conv, Dense)) or layer.operation == Pool("average")
-    if takes and layer.activation == "identity" and waiting is _ONE:
-        layer.after.append(affine)
-        layer.tensors += step.tensors
+    taker = _taker(layers, affine)
+    if taker and waiting is _ONE:
+        taker.after.append(affine)
+        taker.tensors += step.tensors
         return _ONE
-    if layer.activation == "scaled tanh, amplitude to come":
-        layer.activation = "scaled_tanh"
+    if layers[-1].activation == _TO_COME:
+        layers[-1].activation = "scaled_tanh"
         return _ONE
     return waiting.then(affine)
 
 
-def _activate(layer: _Layer, curve: Curve, following: Operation | None, where: str) -> None:
+def _taker(layers: list[_Layer], affine: Affine) -> _Layer | None:
+    """The layer that an affine behind the last one can join, before that one's activation; None if there is none."""
+    layer = layers[-1]
+    if layer.operation == Pool("max") and layer.activation == "identity" and np.all(affine.scale > 0):
+        layer = layers[-2] if len(layers) > 1 else layer  # the larger one stays the larger one
+        if not isinstance(layer.operation, Conv):
+            return None
+    takes = isinstance(layer.operation, (Conv, Dense)) or layer.operation == Pool("average")
+    return layer if takes and layer.activation == "identity" else None
+
+
+def _is_squashed(layer: _Layer, waiting: Affine, curve: Curve, following: Operation | None) -> bool:
+    """Whether this is the paper's squashing function behind a layer that takes no factor: the slope has waited."""
+    is_scaled = curve.kind == "tanh" and isinstance(following, Affine) and _is_factor(following, AMPLITUDE)
+    return (
+        is_scaled and layer.activation == "identity" and layer.operation == Pool("max") and _is_factor(waiting, SLOPE)
+    )
+
+
+def _activate(layers: list[_Layer], curve: Curve, following: Operation | None, where: str) -> None:
+    layer = layers[-1]
     if layer.activation == "relu" == curve.kind:
         return
     if layer.activation != "identity" or isinstance(layer.operation, Distances):
@@ -146,11 +165,17 @@ def _activate(layer: _Layer, curve: Curve, following: Operation | None, where: s
     if curve.kind == "leaky_relu":
         layer.slope = float(str(np.float32(curve.slope)))  # the shortest number that is the file's float32
     if curve.kind == "tanh" and isinstance(following, Affine) and _is_factor(following, AMPLITUDE):
-        layer.activation = "scaled tanh, amplitude to come"
-        if layer.after and _is_factor(layer.after[-1], SLOPE):
-            layer.after.pop()
+        unsloped = Affine(np.array(1 / SLOPE), np.array(0.0))
+        layer.activation = "identity"
+        taker = _taker(layers, unsloped)
+        if taker is None:
+            found = "an amplitude of 1.7159 behind a tanh of another slope"
+            refuse(where, "the paper's squashing function, 1.7159 tanh(2x/3)", found, "use that, or a plain tanh")
+        layer.activation = _TO_COME
+        if taker.after and _is_factor(taker.after[-1], SLOPE):
+            taker.after.pop()
         else:
-            layer.after.append(Affine(np.array(1 / SLOPE), np.array(0.0)))
+            taker.after.append(unsloped)
 
 
 def _is_factor(affine: Affine, factor: float) -> bool:
