@@ -27,7 +27,7 @@ from .errors import ArgumentError, OverBudgetError
 
 _UNITS = {
     "visits": "steps of reading",
-    "values": "values computed from constants",
+    "values": "values of constants and maps",
     "parameters": "parameters",
     "multiply_adds": "multiply-adds an image",
     "memory": "bytes of packed weights and workspace",
@@ -51,7 +51,8 @@ class Budget:
     visits
         Steps of reading: operators, objects, names, nodes; each takes about a microsecond.
     values
-        Values that are computed from a file's constants, or that it holds in fewer bytes than they take.
+        Values that are computed from a file's constants, that it holds in fewer bytes than they take, or that are on
+        their way between the layers of its graph.
     parameters
         Of the network. A file may take 16 bytes for each, and 8 when it is unpacked.
     multiply_adds

@@ -124,7 +124,8 @@ def plain(model: Model) -> list[Operation]:
         operations += _written(layer, tensors)
         maps = figures.output
     operations += [] if flat else [Flatten(maps)]
-    return operations + [Softmax()] * (model.network.head == "softmax")
+    has_choice = model.network.head == "softmax" and model.network.classes > 1  # of one output it would always be 1
+    return operations + [Softmax()] * has_choice
 
 
 def _written(layer: network.Layer, tensors: list[Array]) -> list[Operation]:

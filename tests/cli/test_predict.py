@@ -6,6 +6,8 @@ import gzip
 import re
 import subprocess
 import sys
+import warnings
+import zlib
 
 import lenet_fast
 import numpy as np
@@ -224,3 +226,19 @@ def test_a_missing_pillow_is_named_with_its_install_line(run, tmp_path, monkeypa
     status, _, err = run("predict", tmp_path / "x.png")
     assert status == 1
     assert err.endswith("reading pictures needs Pillow, which is not installed: pip install pillow\n")
+
+
+@pytest.mark.parametrize("size", [(5000, 4000), (16_000, 9_000), (60_000, 20_000)])
+def test_a_picture_of_too_many_pixels_is_refused_before_they_are_unpacked(tmp_path, run, size):
+    """A few kilobytes may hold them all."""
+    path = tmp_path / "large.png"
+    Image.new("1", (8, 8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = size[0].to_bytes(4, "big") + size[1].to_bytes(4, "big")
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        status, _, err = run("predict", str(path))
+    assert status != 0
+    assert "wanted a picture of at most 16,777,216 pixels, found" in err

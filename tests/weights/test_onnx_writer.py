@@ -85,3 +85,12 @@ def test_a_written_graph_is_read_back_as_the_same_network(tmp_path, pooling, bef
     close(again.scores(images(model)), model.scores(images(model)))
     if pooling != "average":  # a trainable one where a factor has joined it
         assert again.network == network
+
+
+def test_one_output_is_written_as_it_is(tmp_path):
+    """A softmax of it would be 1 whatever the image."""
+    network = Network((1, 12, 12), (Conv5x5(2, "relu"), Subsample2x2("max"), Dense(1)), "softmax")
+    model = Model(network, reference.random_weights(network, np.random.default_rng(4)))
+    model.save(tmp_path / "m.onnx")
+    again = lenet_fast.load(tmp_path / "m.onnx")
+    assert again.scores(images(model)).tobytes() == model.scores(images(model)).tobytes()

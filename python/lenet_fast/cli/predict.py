@@ -19,6 +19,7 @@ from .source import read
 
 _NPY = b"\x93NUMPY"
 _MAX_BYTES = 1 << 30
+_MOST_PIXELS = 1 << 24  # of a picture, which takes some sixty bytes each on its way
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -126,11 +127,19 @@ def _parse_picture(data: bytes, file: str, model: Model) -> NDArray[Any] | None:
                 raise ValueError(
                     f"{file}: wanted one picture, found {picture.n_frames} in one file; save the one that counts"
                 )
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise ValueError(
+                    f"{file}: wanted a picture of at most {_MOST_PIXELS:,} pixels, found {picture.width}x{picture.height}; scale it down"
+                )
             upright = ImageOps.exif_transpose(picture)
             rgba = np.asarray(
                 (_to_8_bits(upright) if upright.mode.startswith("I") else upright).convert("RGBA"), np.float32
             )
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise ValueError(
+            f"{file}: wanted a picture of at most {_MOST_PIXELS:,} pixels, found a larger one; scale it down"
+        ) from error
+    except (OSError, SyntaxError) as error:
         raise ValueError(
             f"{file}: wanted a picture, a .npy array or an IDX file, found something else or a damaged one"
         ) from error

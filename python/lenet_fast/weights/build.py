@@ -72,7 +72,7 @@ def build(source: Source, wishes: Wishes, name: str) -> Imported:
     _check_arguments(wishes)
     with inside(name, "a network that can be computed"):
         try:
-            with np.errstate(over="ignore"):  # what overflows float32 is infinite, and refused as such
+            with np.errstate(all="ignore"):  # what is not finite is refused as such
                 return _built(source, wishes, preprocess)
         except ArgumentError as error:  # of the model's, whose arguments are the file's
             raise WeightsError(error.argument, error.wanted, error.found, error.way_out) from error

@@ -48,7 +48,7 @@ def from_torch(
 
     name = type(checked_module(module)).__name__
     with spending(checked(budget)):
-        with inside(name):
+        with inside(name, "a module of the LeNet family"):
             source, example = read_module(module, example)
         model = build(source, Wishes(preprocess=preprocess), name).model
     return _compared(model, module, source, lambda images: _torch_outputs(module, example, images))
@@ -92,7 +92,7 @@ def from_keras(model: Any, *, preprocess: str | Preprocess | None = None, budget
         raise TypeError(f"model: wanted a keras.Model, found {type(model).__name__}")
     name = type(model).__name__
     with spending(checked(budget)):
-        with inside(name):
+        with inside(name, "a model of the LeNet family"):
             source = read_model(model)
         made = build(source, Wishes(preprocess=preprocess), name).model
     shape = model.input_shape[1:]

@@ -331,11 +331,6 @@ def test_a_file_cut_short_is_refused(torch, tmp_path):
 # --- tensors that are not what their storage holds ---
 
 
-@pytest.fixture
-def torch():
-    return pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
-
-
 def tensors_of(path):
     return sniff.read(path).tensors
 

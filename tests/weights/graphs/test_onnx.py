@@ -433,7 +433,7 @@ def test_constants_are_not_computed_otherwise():
 @pytest.mark.parametrize("shape", [(1 << 12, 1 << 11), (1 << 40,)])
 def test_a_constant_takes_no_more_memory_than_a_model(shape):
     """A few bytes of a file can ask for any amount."""
-    with pytest.raises(OverBudgetError, match=f"computed from constants, found {np.prod(shape) // 1000:,}"):
+    with pytest.raises(OverBudgetError, match=f"of constants and maps, found {np.prod(shape) // 1000:,}"):
         lenet_fast.from_onnx(with_constants(("ConstantOfShape", ["s"], "w", {}), s=ints(*shape)))
     model = with_constants(w=np.zeros((1, 1), np.float32))
     model.graph.initializer[-1].dims[:] = shape

@@ -29,7 +29,7 @@ def read_module(module: Any, example: Any = None) -> tuple[Source, Any]:
     """Return what a module computes, and the example image that it was exported with."""
     import torch
 
-    still = copy.deepcopy(module).eval().cpu()
+    still = _copied(module).eval().cpu()
     still = still.float() if any(p.dtype in (torch.float16, torch.bfloat16) for p in still.parameters()) else still
     example = _example(still) if example is None else torch.as_tensor(example).cpu()[:1]
     try:
@@ -41,6 +41,17 @@ def read_module(module: Any, example: Any = None) -> tuple[Source, Any]:
     with whole("a module of the LeNet family"):
         graph = _Parser(torch, exported, tuple(example.shape)).graph()
     return Source("PyTorch module", trace=follow(graph)), example
+
+
+def _copied(module: Any) -> Any:
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:  # of a tensor that is computed anew from others
+        found = f"one that cannot be ({brief(error)})"
+        way_out = (
+            "make pruning and weight normalisation permanent (prune.remove, remove_weight_norm), or export to ONNX"
+        )
+        raise WeightsError("", "a module that can be copied", found, way_out) from error
 
 
 def _example(module: Any) -> Any:

@@ -62,7 +62,7 @@ def test_a_few_values_of_many_are_no_full_connection():
     row = Row((1, 1, 512, 512))
     row.flow = row.trace.conv(row.flow, normal(8, 1, 5, 5), None, "conv")
     few = row.flow.rearranged(row.flow.index.reshape(1, -1)[:, :10])
-    with pytest.raises(OverBudgetError, match="values computed from constants, found 8,258,008"):
+    with pytest.raises(OverBudgetError, match="values of constants and maps, found 8,258,008"):
         row.trace.dense(few, normal(4, 10), None, "full")
 
 

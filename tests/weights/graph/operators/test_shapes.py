@@ -74,9 +74,7 @@ def test_a_border_has_a_width_for_each_axis_and_is_not_larger_than_memory():
     row = Row()
     refused(lambda: row.trace.pad(row.flow, (NONE, (1, 1)), 0.0, "pad"), "pad: wanted widths for 4 axes")
     for widths in (((10**6, 0), NONE), (NONE, (0, 10**6)), ((10**6, 0), (0, 10**6))):
-        refused(
-            lambda w=widths: row.trace.pad(row.flow, (NONE, NONE, *w), 0.0, "pad"), "values computed from constants"
-        )
+        refused(lambda w=widths: row.trace.pad(row.flow, (NONE, NONE, *w), 0.0, "pad"), "values of constants and maps")
 
 
 # --- constants and images alike ---
