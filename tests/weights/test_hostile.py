@@ -236,5 +236,8 @@ def test_what_fuzzing_found_is_mended(limited, tmp_path, target):
             (folder := tmp_path / str(number)).mkdir()
             path = TARGETS[target].made(folder, find.read_bytes())
             how = {"options": dict(TARGETS[target].options)}
-        wrong[find.name] = complaint(limited(path=str(path), **how), path)
+        outcome = limited(path=str(path), **how)
+        if outcome.kind == "ImportError" and "pip install" in outcome.said:
+            pytest.skip(f"reading it wants a package: {outcome.said}")
+        wrong[find.name] = complaint(outcome, path)
     assert {name: what for name, what in wrong.items() if what} == {}
