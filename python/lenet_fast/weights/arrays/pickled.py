@@ -102,6 +102,7 @@ class _Machine:
         elif name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name]())
         elif name not in ("PROTO", "FRAME"):
+            charge("visits")  # what is made out of others takes longer
             method: Callable[[Any], None] | None = getattr(self, f"_{name.lower()}", None)
             if method is None:
                 raise ValueError(f"a pickle with opcode {name}")
