@@ -62,7 +62,7 @@ class Hdf5:
         kinds = (self._h5py.h5t.STRING, self._h5py.h5t.INTEGER, self._h5py.h5t.FLOAT)
         if count > _MOST_OBJECTS or stored.get_type().get_class() not in kinds:
             refuse(name, "the names of a LeNet's layers", f"{count:,} other values")
-        for place in _texts_of(self._data, name.encode() + b"\0"):
+        for place in _texts_of(self._data, name.encode()):
             length, heap, _ = struct.unpack_from("<IQI", self._data, place)
             if length > len(self._data) or (length and self._heaps.get(heap, {}) is None):
                 refuse(name, "a whole HDF5 file", "a damaged one (its texts contradict their sizes)")
@@ -140,15 +140,15 @@ def _texts_of(data: bytes, name: bytes) -> Iterator[int]:
     """Where each text of every attribute of a name is referred to.
 
     HDF5 makes room for the lengths that stand there before it looks at them. In front of an attribute's name stand
-    version, flags, the sizes of name, type and space (2 bytes each), from version 3 on the character set (1); type,
-    space and values come behind it, the first three each padded to 8 bytes in version 1.
+    version, flags, the sizes of name, type and space (2 bytes each), from version 3 on the character set (1); a byte
+    that ends the name, type, space and values come behind it, the first three each padded to 8 bytes in version 1.
     """
     at = data.find(name)
     while at >= 0:
         charge("visits")
         for head, versions in ((8, (1, 2)), (9, (3,))):
             version, _, *sizes = struct.unpack_from("<BBHHH", data, at - head) if at >= head else (0, 0, 0, 0, 0)
-            if version in versions and sizes[0] == len(name):
+            if version in versions and sizes[0] == len(name) + 1:
                 padded = (size + (-size % 8 if version == 1 else 0) for size in sizes)
                 kind, space, values = list(accumulate(padded, initial=at))[1:]
                 if data[kind] & 15 == _VARIABLE_LENGTH:
