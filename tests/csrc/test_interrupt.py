@@ -13,6 +13,7 @@ import os, signal, sys, threading, time
 import numpy as np
 import lenet_fast
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process started in the background ignores it
 name, apart = sys.argv[1], int(sys.argv[2])
 lenet_fast.set_num_threads(2)
 model = lenet_fast.pretrained("digits")
