@@ -18,7 +18,7 @@ from ...errors import refuse, whole
 from ...extras import needs
 
 _MOST_OBJECTS = 2000
-_VISITS = 100  # for a call of h5py
+_VISITS, _SEARCHED = 100, 4096  # for a call of h5py; bytes that are searched in the time of one visit
 _DEEPEST = 12
 _MOST_AXES = 8
 _ADDRESS, _VARIABLE_LENGTH = 8, 9
@@ -62,7 +62,10 @@ class Hdf5:
         kinds = (self._h5py.h5t.STRING, self._h5py.h5t.INTEGER, self._h5py.h5t.FLOAT)
         if count > _MOST_OBJECTS or stored.get_type().get_class() not in kinds:
             refuse(name, "the names of a LeNet's layers", f"{count:,} other values")
-        for place in _texts_of(self._data, name.encode()):
+        texts_lie_apart = (
+            isinstance(stored.get_type(), self._h5py.h5t.TypeStringID) and stored.get_type().is_variable_str()
+        )
+        for place in _texts_of(self._data, name.encode()) if texts_lie_apart else ():
             length, heap, _ = struct.unpack_from("<IQI", self._data, place)
             if length > len(self._data) or (length and self._heaps.get(heap, {}) is None):
                 refuse(name, "a whole HDF5 file", "a damaged one (its texts contradict their sizes)")
@@ -143,6 +146,7 @@ def _texts_of(data: bytes, name: bytes) -> Iterator[int]:
     version, flags, the sizes of name, type and space (2 bytes each), from version 3 on the character set (1); a byte
     that ends the name, type, space and values come behind it, the first three each padded to 8 bytes in version 1.
     """
+    charge("visits", len(data) // _SEARCHED)
     at = data.find(name)
     while at >= 0:
         charge("visits")
