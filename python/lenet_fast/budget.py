@@ -23,7 +23,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from operator import index
 
-from .errors import ArgumentError, OverBudgetError
+from .errors import ArgumentError, OverBudgetError, shown
 
 _UNITS = {
     "visits": "steps of reading",
@@ -81,7 +81,7 @@ class Budget:
             try:
                 number = index(value)
             except TypeError:
-                raise TypeError(f"{field.name}: wanted a whole number, found {value!r}") from None
+                raise TypeError(f"{field.name}: wanted a whole number, found {shown(value)}") from None
             if number < 0:
                 raise ArgumentError(field.name, "a whole number from 0", f"{number}")
 
@@ -128,7 +128,9 @@ _CURRENT: ContextVar[Spending | None] = ContextVar("lenet_fast.budget", default=
 
 @contextmanager
 def spending(budget: Budget | None = None) -> Iterator[Spending]:
-    """Count what is done inside against a budget; None begins anew with the one that stands around already."""
+    """Count what is done inside against a budget; None begins anew with the one that stands around, or the default."""
+    if not isinstance(budget, Budget | None):
+        raise TypeError(f"budget: wanted a lenet_fast.Budget, found {shown(budget)}")
     spent = Spending(budget or current())
     token = _CURRENT.set(spent)
     try:
@@ -151,10 +153,3 @@ def charge(resource: str, count: int = 1) -> None:
 def need(resource: str, count: int) -> None:
     """Say how much of a resource is needed at once; OverBudgetError if there is less."""
     (_CURRENT.get() or Spending(Budget())).need(resource, count)
-
-
-def checked(budget: Budget | None) -> Budget:
-    """The caller's budget, or the default one."""
-    if not isinstance(budget, Budget | None):
-        raise TypeError(f"budget: wanted a lenet_fast.Budget, found {budget!r}")
-    return budget or Budget()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..budget import Budget, checked, spending
+from ..budget import Budget, spending
 from ..errors import WeightsError, brief, inside
 from ..images import Preprocess
 from ..model import Model
@@ -47,7 +47,7 @@ def from_torch(
     from .graphs.torch_module import checked_module, read_module
 
     name = type(checked_module(module)).__name__
-    with spending(checked(budget)):
+    with spending(budget):
         with inside(name, "a module of the LeNet family"):
             source, example = read_module(module, example)
         model = build(source, Wishes(preprocess=preprocess), name).model
@@ -91,7 +91,7 @@ def from_keras(model: Any, *, preprocess: str | Preprocess | None = None, budget
     if not hasattr(model, "to_json") or not hasattr(model, "layers"):
         raise TypeError(f"model: wanted a keras.Model, found {type(model).__name__}")
     name = type(model).__name__
-    with spending(checked(budget)):
+    with spending(budget):
         with inside(name, "a model of the LeNet family"):
             source = read_model(model)
         made = build(source, Wishes(preprocess=preprocess), name).model
@@ -138,7 +138,7 @@ def from_onnx(model: Any, *, preprocess: str | Preprocess | None = None, budget:
 
     if not hasattr(model, "graph") or not hasattr(model, "opset_import"):
         raise TypeError(f"model: wanted an onnx.ModelProto, found {type(model).__name__}")
-    with spending(checked(budget)):
+    with spending(budget):
         with inside("ModelProto"):
             source = read_model(model)
         return build(source, Wishes(preprocess=preprocess), "ModelProto").model
@@ -186,7 +186,7 @@ def from_state_dict(
     given = {"activation": activation, "pooling": pooling, "padding": padding}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
-    with spending(checked(budget)):
+    with spending(budget):
         return build(Source("state dict", tensors, layout), wishes, "state dict").model
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
-from ..budget import Budget, checked, spending
+from ..budget import Budget, spending
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
@@ -86,7 +86,7 @@ def load(
     given = {"activation": activation, "pooling": pooling, "padding": padding}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
-    with spending(checked(budget)):
+    with spending(budget):
         if check is None:
             return read_model(path, wishes).model
         return best(verify_file(path, wishes, *check), str(path)).model
