@@ -102,8 +102,8 @@ def refuse(what: str, wanted: str, found: str, way_out: str = "") -> NoReturn:
 
 
 @contextmanager
-def whole(wanted: str, way_out: str = "") -> Iterator[None]:
-    """Whatever taking a damaged file apart raises becomes a WeightsError that wanted `wanted`.
+def whole(wanted: str, way_out: str = "", what: str = "") -> Iterator[None]:
+    """Whatever taking a damaged file apart raises becomes a WeightsError, about `what`, that wanted `wanted`.
 
     What is no damage passes: a package that is missing, with its install line, and a machine without memory.
     """
@@ -112,7 +112,7 @@ def whole(wanted: str, way_out: str = "") -> Iterator[None]:
     except (WeightsError, ImportError, MemoryError):
         raise
     except Exception as error:
-        raise WeightsError("", wanted, f"a damaged one ({brief(error)})", way_out) from error
+        raise WeightsError(what, wanted, f"a damaged one ({brief(error)})", way_out) from error
 
 
 @contextmanager

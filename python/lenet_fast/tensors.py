@@ -18,8 +18,6 @@ from .network import Network
 
 Floats = NDArray[np.float32]
 
-_PIECE = 1 << 20  # values that are looked at at once
-
 
 def checked(network: Network, weights: Mapping[str, ArrayLike]) -> dict[str, Floats]:
     """Read-only float32 copies of the tensors that the network wants, and of no others."""
@@ -50,10 +48,10 @@ def _checked_tensor(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Flo
     if given.shape != shape:
         raise ArgumentError(name, f"shape {shape}", f"{given.shape}")
     array = _fixed(given)
-    for at in range(0, array.size, _PIECE):
-        piece = array.reshape(-1)[at : at + _PIECE]
-        if not (finite := np.isfinite(piece)).all():
-            raise ArgumentError(name, "finite values", f"{piece[~finite][0]}")
+    flat = array.reshape(-1)
+    for part in pieces(flat):
+        if not (finite := np.isfinite(flat[part])).all():
+            raise ArgumentError(name, "finite values", f"{flat[part][~finite][0]}")
     return array
 
 

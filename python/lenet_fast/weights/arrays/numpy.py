@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...budget import charge
-from ...errors import WeightsError, refuse, whole
+from ...errors import refuse, whole
 from ..files import Archive, File, replace_file
 from ..source import UNKNOWN, Source, Tensors
 from . import pickled, pickled_arrays
@@ -54,12 +54,8 @@ def read(file: File) -> Source:
 
 def parse(data: bytes, what: str = "") -> Tensors:
     """Name -> array of a .npy file, a plain array under an empty name; errors are about `what`."""
-    try:
-        with whole("a whole .npy array"):
-            return _parsed(data)
-    except WeightsError as error:
-        error.what = error.what or what
-        raise
+    with whole("a whole .npy array", what=what):
+        return _parsed(data)
 
 
 def _parsed(data: bytes) -> Tensors:

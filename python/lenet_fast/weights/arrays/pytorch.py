@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import reprlib
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -35,6 +36,9 @@ _UNTYPED = {
     "torch.int64": "i8", "torch.int32": "i4", "torch.int16": "i2", "torch.int8": "i1", "torch.uint64": "u8",
     "torch.uint32": "u4", "torch.uint16": "u2", "torch.uint8": "u1", "torch.bool": "?",
 }  # fmt: skip
+#: A setting in a sentence; parts of a tuple may be shared, so that all of it would have no end.
+_SHALLOW = reprlib.Repr()
+_SHALLOW.maxlevel = 1
 _ORDERS: dict[bytes, dtypes.Order] = {b"little": "<", b"big": ">"}
 _REBUILDS = ("_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_tensor_v3")
 _QUANTISED = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor")
@@ -168,16 +172,6 @@ def _untyped(dtype: Name) -> str:
     return _UNTYPED[dtype.path]
 
 
-def _briefly(value: Any) -> str:
-    """A setting in a sentence; parts of a tuple may be shared, so that all of it would have no end."""
-    return repr(value) if isinstance(value, (int, float, str)) else f"({', '.join(map(str, _flat(value)))})"
-
-
-def _flat(value: Any) -> list[Any]:
-    few = value[:4] if isinstance(value, (tuple, list)) else ()
-    return [item if isinstance(item, (int, float, str)) else "..." for item in few]
-
-
 #: Layers of torch.nn as a network of ours would have them; what is not here says nothing.
 _ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
 _OTHER_ACTIVATIONS = ("ELU", "SELU", "GELU", "SiLU", "ReLU6", "Softplus", "Hardswish")
@@ -207,7 +201,7 @@ def _note(found: Modules, kind: str, state: dict[Any, Any]) -> None:
         value = tuple(state[key]) if isinstance(state.get(key), list) else state.get(key, wanted[0])
         if value not in wanted:
             way_out = "only 5x5 convolutions with stride 1 and 2x2 pooling with stride 2 are supported"
-            refuse(kind, f"{key} {wanted[0]}", _briefly(value), way_out)
+            refuse(kind, f"{key} {wanted[0]}", _SHALLOW.repr(value), way_out)
     if kind == "Conv2d":
         padding = state.get("padding")
         if isinstance(padding, tuple) and len(padding) == 2 and padding[0] == padding[1] and type(padding[0]) is int:
