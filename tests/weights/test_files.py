@@ -66,7 +66,7 @@ def test_opening_a_pipe_does_not_wait_for_somebody_to_write(tmp_path):
         lambda: lenet_fast.load(tmp_path / "m.onnx"),
         lambda: lenet_fast.load(tmp_path),  # a checkpoint, by its index
         lambda: File(tmp_path / "m.param", b"").companion("m.bin"),
-        lambda: File.inside(tmp_path / "w.npy"),
+        lambda: File.in_folder(tmp_path / "w.npy"),
     ):
         with pytest.raises(WeightsError, match="wanted a regular file"):
             refused()
@@ -79,9 +79,9 @@ def test_a_file_inside_a_folder_is_none_of_somewhere_else(tmp_path):
     (folder / "link").symlink_to(tmp_path / "secret")
     assert File.open(folder / "link").data == b"secret"  # the caller may name a link
     with pytest.raises(WeightsError, match="wanted a regular file, found a link"):
-        File.inside(folder / "link")
+        File.in_folder(folder / "link")
     with pytest.raises(WeightsError, match="wanted a file, found none"):
-        File.inside(folder / "none")
+        File.in_folder(folder / "none")
     with pytest.raises(FileNotFoundError):
         File.open(folder / "none")
 

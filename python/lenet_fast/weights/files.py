@@ -16,6 +16,7 @@ from ..budget import current
 from ..errors import OverBudgetError, WeightsError, brief, refuse, whole
 
 _MOST_MEMBERS = 1 << 12  # of an archive
+_LONGEST_NAME = 255  # bytes, on the file systems of Linux
 _WAY_OUT = "if it is a model and you trust it, pass budget=lenet_fast.Budget(parameters=...) with more"
 
 
@@ -35,7 +36,7 @@ class File:
         return cls._read(path, 0)
 
     @classmethod
-    def inside(cls, path: Path) -> File:
+    def in_folder(cls, path: Path) -> File:
         """Read a file that lies in the folder of another one, or in the one that the caller names; never a link."""
         try:
             return cls._read(path, os.O_NOFOLLOW)
@@ -65,13 +66,14 @@ class File:
 
     def companion(self, name: str) -> File:
         """Read a file that this one names; it must lie in the same folder."""
+        beside = self.path.parent / name
         plain = name and name == Path(name).name and name not in (".", "..") and "\\" not in name and "\0" not in name
-        if not plain or len(name) > 255 or (self.path.parent / name).is_symlink():
+        if not plain or len(name) > _LONGEST_NAME or beside.is_symlink():
             wanted, found = "a second file in the same folder", f"a reference to {name[:80]!r}"
             raise WeightsError("", wanted, found, "no file elsewhere is ever opened", str(self))
-        if not (self.path.parent / name).exists():
+        if not beside.exists():
             raise WeightsError("", f"{name!r} beside it", "no such file", "keep the two together", str(self))
-        return File.inside(self.path.parent / name)
+        return File.in_folder(beside)
 
 
 class Archive:
@@ -80,7 +82,8 @@ class Archive:
     def __init__(self, file: File) -> None:
         import zipfile  # which few files need
 
-        self._file, self._left = file, current().unpacked_bytes(len(file.data))
+        self._size = len(file.data)
+        self._left = current().unpacked_bytes(self._size)
         self._kinds = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         if file.data.count(b"PK\x01\x02") > _MOST_MEMBERS:  # as every entry of its directory begins
             refuse("", "an archive of the few arrays of a LeNet", "thousands of members", "it is another network")
@@ -99,12 +102,9 @@ class Archive:
             with self._zip.open(info) as stream:
                 data = stream.read(min(self._left, info.file_size) + 1)
         if len(data) > self._left:
-            wanted, size = (
-                f"at most {self._left:,} more bytes out of an archive of {len(self._file.data):,}",
-                info.file_size,
-            )
-            way_out = "save the model without compressing it"
-            raise OverBudgetError("", wanted, f"{name!r} of {size:,}", way_out, resource="parameters", count=size)
+            wanted = f"at most {self._left:,} more bytes out of an archive of {self._size:,}"
+            found, way_out = f"{name!r} of {info.file_size:,}", "save the model without compressing it"
+            raise OverBudgetError("", wanted, found, way_out, resource="parameters", count=info.file_size)
         self._left -= len(data)
         return data
 

@@ -122,7 +122,7 @@ def _read_folder(path: Path) -> Source:
     from .arrays import tensorflow, text
 
     index = tensorflow.index_in(path)
-    return text.read_folder(path) if index is None else tensorflow.read(File.inside(index))
+    return text.read_folder(path) if index is None else tensorflow.read(File.in_folder(index))
 
 
 def format_of(data: bytes) -> Format | None:

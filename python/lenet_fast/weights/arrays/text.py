@@ -45,13 +45,13 @@ def read_folder(path: Path) -> Source:
     What is wrong with one of its files is raised as an error of that file's.
     """
     tensors: Tensors = {}
-    left = current().file_bytes // 2
+    left = 8 * current().parameters  # bytes, as float64 has them
     for one in sorted(_files(path), key=lambda one: natural(one.name)):
         with inside(str(one)):
             left -= one.lstat().st_size
             if left < 0:
                 refuse("", "a model of a few megabytes", "more, all files together", "it is a data set")
-            file = File.inside(one)
+            file = File.in_folder(one)
             if one.stem in tensors:
                 refuse("", "one file per tensor", f"two of the name {one.stem!r}", "remove one")
             tensors[one.stem] = _npy(file) if one.suffix == ".npy" else _text(file)
