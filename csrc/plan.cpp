@@ -10,7 +10,6 @@ namespace lenet_fast {
 namespace {
 
 constexpr int kKernelSize = 25;
-constexpr int kMostLanes = 16, kMostTile = 12;  // of any instruction set
 
 // A whole number of cache lines.
 std::size_t round_up(std::size_t floats) {
@@ -71,7 +70,8 @@ std::int64_t packed_floats(const LayerFigures& layer) {
   std::int64_t floats = 0;
   for (const Parameter& parameter : layer.parameters) {
     const std::int64_t outputs = parameter.shape.front(), each = parameter.count() / outputs;
-    floats += each * (round_up(static_cast<int>(outputs), kMostTile) + round_up(static_cast<int>(outputs), kMostLanes));
+    floats +=
+        each * (round_up(static_cast<int>(outputs), kMostDenseTile) + round_up(static_cast<int>(outputs), kMostLanes));
   }
   return floats;
 }
@@ -79,7 +79,7 @@ std::int64_t packed_floats(const LayerFigures& layer) {
 // Floats of a layer's output for one image: maps with a border, or whole tiles of units.
 std::int64_t output_floats(const Shape& shape, int padding) {
   const std::int64_t row = shape.width + 2 * padding, map = row * (shape.height + 2 * padding);
-  return std::max<std::int64_t>(shape.maps * map, round_up(shape.maps, kMostTile));
+  return std::max<std::int64_t>(shape.maps * map, round_up(shape.maps, kMostDenseTile));
 }
 
 }  // namespace

@@ -13,16 +13,18 @@ namespace lenet_fast {
 namespace {
 
 // One for each thread that calls at the same time, as long as they are not more; a cache line each.
-constexpr std::size_t kPlaces = 64;
+constexpr int kPlaceBits = 6;
+constexpr std::size_t kPlaces = std::size_t{1} << kPlaceBits;
 struct alignas(kAlignment) Place {
   std::atomic<Workspace*> kept{nullptr};
 };
 std::array<Place, kPlaces> places;
 
-// Where a thread looks first: it finds what it left, still warm, unless somebody else was in need of it.
+// Where a thread looks first: it finds what it left, still warm, unless somebody else was in need of it. A thread's
+// number is an address, whose last bits are alike; times 2^64 over the golden ratio, its first ones spread.
 std::size_t own_place() {
   const auto thread = static_cast<std::uint64_t>((std::uintptr_t)pthread_self());  // a number here, a pointer there
-  return static_cast<std::size_t>((thread >> 6) * 0x9E3779B97F4A7C15u >> 58);
+  return static_cast<std::size_t>((thread >> 6) * 0x9E3779B97F4A7C15u >> (64 - kPlaceBits));
 }
 
 Workspace* take_kept() {

@@ -18,6 +18,8 @@ using namespace lenet_fast::kernels;
 #include "rows-inl.hpp"
 #include "peak-inl.hpp"
 
+static_assert(simd::kLanes <= kMostLanes && kDenseTile <= kMostDenseTile);
+
 namespace lenet_fast::kernels {
 extern const Table LENET_FAST_TABLE;
 const Table LENET_FAST_TABLE = {.name = simd::kName,

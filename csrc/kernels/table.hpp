@@ -31,8 +31,9 @@
 
 namespace lenet_fast {
 
-inline constexpr std::size_t kAlignment = 64;  // bytes: one cache line, the widest vector
-inline constexpr int kBlockVectors = 2;        // groups of `lanes` images in a block
+inline constexpr std::size_t kAlignment = 64;               // bytes: one cache line, the widest vector
+inline constexpr int kMostLanes = 16, kMostDenseTile = 12;  // of any instruction set; kernels.cpp holds them to it
+inline constexpr int kBlockVectors = 2;                     // groups of `lanes` images in a block
 
 // What happens to each value; every kind rises with its argument.
 struct Activation {
