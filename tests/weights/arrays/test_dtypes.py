@@ -36,3 +36,12 @@ def test_bfloat16_is_the_upper_half_of_float32(order):
 def test_half_a_value_is_damage(kind):
     with pytest.raises(ValueError):
         dtypes.values(bytes(7), kind)
+
+
+def test_sizes_are_whole_numbers_of_a_few_axes():
+    assert dtypes.whole_numbers((6, 1, 5, 5)) == (6, 1, 5, 5)
+    assert dtypes.whole_numbers([0, -2]) == (0, -2)  # whoever reads them knows whether they may be
+    assert dtypes.whole_numbers(()) == ()
+    for sizes in ("55", None, {5: 5}, (1,) * 9, (1.0,), (True,), ("5",), (1 << 64,), ((5,),)):
+        with pytest.raises(ValueError, match="an array"):
+            dtypes.whole_numbers(sizes)

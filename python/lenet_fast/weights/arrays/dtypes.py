@@ -14,6 +14,9 @@ from ...budget import charge
 
 Order: TypeAlias = Literal["<", ">"]
 
+#: Of an array in a file; a kernel has four.
+MOST_AXES = 8
+
 #: The upper half of a float32: two bytes in a file, float32 once they are read.
 BFLOAT16 = "bfloat16"
 
@@ -34,3 +37,12 @@ def widened(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """The float32 of which these are the upper halves."""
     charge("values", bits.size)
     return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def whole_numbers(sizes: Any) -> tuple[int, ...]:
+    """Sizes or strides of an array out of a file, where anything may stand for them; ValueError for anything else."""
+    if not isinstance(sizes, (tuple, list)) or len(sizes) > MOST_AXES:
+        raise ValueError("an array of no shape")
+    if not all(type(n) is int and n.bit_length() < 64 for n in sizes):
+        raise ValueError("an array whose sizes are no numbers")
+    return tuple(sizes)

@@ -107,9 +107,10 @@ def _array(shape: Any, kind: Any, data: Any) -> NDArray[Any]:
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:
-    if not isinstance(shape, (list, tuple)) or len(shape) > 8 or not all(type(n) is int and n >= 0 for n in shape):
+    sizes = dtypes.whole_numbers(shape)
+    if min(sizes, default=0) < 0:
         raise ValueError("an array of no shape")
-    return tuple(shape)
+    return sizes
 
 
 def _named(path: str, value: Any, depth: int) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from ...budget import charge, current
 from ...errors import refuse, whole
 from ...extras import needs
+from .dtypes import MOST_AXES
 
 _MOST_OBJECTS = 2000
 _VISITS, _SEARCHED = 100, 4096  # for a call of h5py; bytes that are searched in the time of one visit
 _DEEPEST = 12
-_MOST_AXES = 8
 _ADDRESS, _VARIABLE_LENGTH = 8, 9
 _ELSEWHERE = "no file elsewhere is ever opened"
 
@@ -96,7 +96,7 @@ class Hdf5:
                 return np.zeros(0)
             self._left -= dataset.size * dataset.dtype.itemsize
             piece = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize  # which HDF5 unpacks whole
-            if self._left < 0 or piece > self._left + dataset.nbytes or len(dataset.shape) > _MOST_AXES:
+            if self._left < 0 or piece > self._left + dataset.nbytes or len(dataset.shape) > MOST_AXES:
                 refuse(dataset.name, "an array that the file's size bears out", f"shape {dataset.shape}")
             self._check_chunks(dataset)
             return np.asarray(dataset[()])

@@ -150,8 +150,8 @@ class _Reader:
             _, name, at = self._element(data, at)
             return _Matrix(_OPAQUE, 0, (), _text(name), at)
         kind, sizes, at = self._element(data, at)
-        shape = tuple(int(n) for n in self._values(kind, sizes)[:9])
-        if not 2 <= len(shape) <= 8 or min(shape) < 0:
+        shape = tuple(int(n) for n in self._values(kind, sizes)[: dtypes.MOST_AXES + 1])
+        if not 2 <= len(shape) <= dtypes.MOST_AXES or min(shape) < 0:
             raise ValueError(f"a matrix of {len(shape)} axes")
         _, name, at = self._element(data, at)
         return _Matrix(word & 0xFF, word, shape, _text(name), at)

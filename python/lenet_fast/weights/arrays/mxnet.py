@@ -22,7 +22,7 @@ from . import dtypes
 
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _TYPES = {0: "f4", 1: "f8", 2: "f2", 3: "u1", 4: "i4", 5: "i1", 6: "i8", 7: "?", 12: dtypes.BFLOAT16}
-_MOST_ARRAYS, _MOST_AXES, _LONGEST_NAME = 1 << 12, 8, 1 << 10
+_MOST_ARRAYS, _LONGEST_NAME = 1 << 12, 1 << 10
 
 
 def read(file: File) -> Source:
@@ -90,7 +90,7 @@ class _Reader:
         axes = magic if old else self._numbers("i")[0]
         if axes == (-1 if magic == _V3 else 0):
             return None
-        if not 0 <= axes <= _MOST_AXES:
+        if not 0 <= axes <= dtypes.MOST_AXES:
             raise ValueError(f"an array of {axes:,} axes")
         sizes = self._numbers("I" * axes if old else "q" * axes)
         if min(sizes, default=0) < 0:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...budget import charge
+from . import dtypes
 from .pickled import Call
 
 #: Makes the array of an object that stands for one; None for any other.
@@ -18,7 +19,7 @@ Leaf: TypeAlias = Callable[[Any], "NDArray[Any] | None"]
 #: Attributes of objects that hold other objects under their own names: they are no part of a tensor's name.
 _TRANSPARENT = ("_parameters", "_buffers", "_modules")
 _DICTIONARIES = ("collections.OrderedDict", "collections.defaultdict", "builtins.dict")
-_DEEPEST, _LONGEST_PATH, _MOST_AXES = 32, 1024, 8
+_DEEPEST, _LONGEST_PATH = 32, 1024
 _DTYPE = re.compile(r"[<>|=]?[fiubc]\d{1,2}")
 
 
@@ -99,7 +100,7 @@ def _from_bytes(data: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
         data = data.encode("latin-1")
     if not isinstance(data, (bytes, bytearray)) or not isinstance(dtype, Call):
         raise ValueError("an array without plain numbers (objects, perhaps)")
-    kind, sizes = _plain_dtype(dtype), whole_numbers(shape)
+    kind, sizes = _plain_dtype(dtype), dtypes.whole_numbers(shape)
     if min(sizes, default=0) < 0 or math.prod(sizes) * kind.itemsize != len(data):
         raise ValueError(f"an array of shape {sizes} in {len(data):,} bytes")
     return np.frombuffer(data, kind).reshape(sizes, order="F" if order == "F" else "C")
@@ -120,20 +121,11 @@ def has_plain_dtype(call: Any) -> bool:
     return isinstance(name, str) and _DTYPE.fullmatch(name) is not None
 
 
-def whole_numbers(values: Any) -> tuple[int, ...]:
-    """A shape as a pickle has it; ValueError for anything else."""
-    if not isinstance(values, (tuple, list)) or len(values) > _MOST_AXES:
-        raise ValueError("an array of no shape")
-    if not all(type(n) is int and n.bit_length() < 64 for n in values):
-        raise ValueError("an array whose sizes are no numbers")
-    return tuple(values)
-
-
 def of_lists(value: Any) -> NDArray[Any] | None:
     """The array of nested lists of numbers, which may be in the pickle once and in its tree a thousand times."""
     shape: list[int] = []
     level: Any = value
-    while isinstance(level, list) and level and len(shape) < _MOST_AXES:
+    while isinstance(level, list) and level and len(shape) < dtypes.MOST_AXES:
         shape.append(len(level))
         level = level[0]
     if not shape or not _is_number(level):

@@ -154,8 +154,8 @@ def _rebuilt(arguments: Any, storage: Storages, order: dtypes.Order) -> NDArray[
             found = "one that is negated or conjugated when it is read"
             refuse("", "plain tensors", found, "save tensor.resolve_neg().resolve_conj().clone()")
     flat = dtypes.values(data, kind, order)
-    sizes, strides = pickled_arrays.whole_numbers(size), pickled_arrays.whole_numbers(stride)
-    (begin,) = pickled_arrays.whole_numbers((offset,))
+    sizes, strides = dtypes.whole_numbers(size), dtypes.whole_numbers(stride)
+    (begin,) = dtypes.whole_numbers((offset,))
     if len(sizes) != len(strides) or min((*sizes, *strides, begin), default=0) < 0:
         raise ValueError(f"a tensor of size {sizes} with strides {strides}")
     if math.prod(sizes) == 0:

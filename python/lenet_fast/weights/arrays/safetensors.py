@@ -31,7 +31,6 @@ _NAMES = {np.dtype(kind): name for name, kind in _DTYPES.items() if kind != dtyp
 _LAYOUTS = {"pt": TORCH, "tf": KERAS, "flax": KERAS}
 #: The format's own limit is 100 MB; ten tensors need 2 KB.
 _LONGEST_HEADER = 1 << 20
-_MOST_AXES = 8
 
 
 def read(file: File) -> Source:
@@ -81,7 +80,7 @@ def _entry(name: str, entry: Any) -> _Entry:
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         refuse(what, f"a dtype of {', '.join(_DTYPES)}", f"{dtype!r:.40}")
-    if not _is_sizes(shape, _MOST_AXES) or not _is_sizes(offsets, 2) or len(offsets) != 2:
+    if not _is_sizes(shape, dtypes.MOST_AXES) or not _is_sizes(offsets, 2) or len(offsets) != 2:
         refuse(what, "a shape and two data_offsets", "damaged ones")
     begin, end = offsets
     wanted = math.prod(shape) * dtypes.itemsize(_DTYPES[dtype])

@@ -29,7 +29,7 @@ from .protobuf import fields, varint
 
 _FOOTER, _TRAILER = 48, 5
 _LARGEST_INDEX = 1 << 21  # bytes; a LeNet's has some hundred
-_LONGEST_KEY, _MOST_KEYS, _MOST_SHARDS, _MOST_AXES = 1 << 10, 1 << 12, 64, 8
+_LONGEST_KEY, _MOST_KEYS, _MOST_SHARDS = 1 << 10, 1 << 12, 64
 _LARGEST_SUMMED = 1 << 21  # bytes of values whose checksums are looked at: those of a LeNet, in a moment
 _MOST_FILES = 20_000  # of a folder that are looked at
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -77,8 +77,8 @@ def _shape(data: bytes) -> tuple[int, ...]:
             sizes.append(next((size.signed() for size in fields(field.content()) if size.number == 1), 0))
         elif field.number == 3 and field.signed():
             raise ValueError("a variable of unknown rank")
-        if len(sizes) > _MOST_AXES:
-            raise ValueError(f"a variable of more than {_MOST_AXES} axes")
+        if len(sizes) > dtypes.MOST_AXES:
+            raise ValueError(f"a variable of more than {dtypes.MOST_AXES} axes")
     return tuple(sizes)
 
 

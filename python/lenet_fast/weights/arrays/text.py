@@ -23,10 +23,11 @@ from ..names import natural
 from ..signatures import NUMPY
 from ..source import UNKNOWN, Source, Tensors
 from . import numpy
+from .dtypes import MOST_AXES
 
 _ENDINGS = (".txt", ".csv", ".npy")
 _MOST_FILES = 200
-_LONGEST_NUMBER, _MOST_AXES = 64, 8
+_LONGEST_NUMBER = 64
 _IS_GAP = np.isin(np.arange(256), list(b" \t\r\n\f\v,;"))
 _PIECE = 1 << 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -89,7 +90,7 @@ def _text(file: File) -> NDArray[Any]:
     if not len(values):
         refuse("", "numbers", "none", _WAY_OUT)
     if shape is not None:
-        return _shaped(values, [int(size[:9]) for size in re.findall(r"\d+", shape[1])[: _MOST_AXES + 1]])
+        return _shaped(values, [int(size[:9]) for size in re.findall(r"\d+", shape[1])[: MOST_AXES + 1]])
     widths = {len(row) for row in rows}
     return values.reshape(len(rows), -1) if len(rows) > 1 and len(widths) == 1 and widths != {1} else values
 
@@ -124,6 +125,6 @@ def _row(line: str) -> list[float]:
 
 def _shaped(values: NDArray[Any], shape: list[int]) -> NDArray[Any]:
     count = math.prod(shape)
-    if len(shape) > _MOST_AXES or count != len(values):
+    if len(shape) > MOST_AXES or count != len(values):
         refuse("", f"{count:,} numbers for the shape {tuple(shape)}", f"{len(values):,}")
     return values.reshape(shape)

@@ -19,7 +19,7 @@ from ...errors import refuse
 from ...operations import Affine, Array, Conv, Dense, Distances, Operation, Pool
 from .flow import Flow, Index
 
-_MOST_AXES = 8
+_MOST_AXES = 4  # of an image; batches in front are not counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Trace:
         """The graph's input, of a shape with the batch axis first."""
         sizes = tuple(int(n) for n in shape[1:])
         if not 1 <= len(sizes) <= _MOST_AXES or min(sizes) < 1:
-            found = f"shape {tuple(shape[: _MOST_AXES + 1])}"
+            found = f"shape {tuple(shape[: _MOST_AXES + 2])}"
             refuse(where, "an image of known size", found, "export the model with a fixed image size")
         charge("values", prod(sizes))
         self.input_shape = sizes

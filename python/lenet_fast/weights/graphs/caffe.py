@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import refuse, whole
+from ..arrays.dtypes import MOST_AXES
 from ..files import File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always, as_floats
 from ..graph.walker import SIDES, follow
@@ -24,7 +25,7 @@ from ..signatures import is_caffe_text
 from ..source import Source
 from .caffe_schema import ENUMS, TEST, TRAIN, parsed, parsed_text
 
-_MOST_LAYERS, _MOST_AXES = 500, 8
+_MOST_LAYERS = 500
 _STORED = ("data", "imagedata", "windowdata")  # sources of pixels from 0 to 255
 _SOURCES = (*_STORED, "input", "memorydata", "hdf5data", "dummydata")
 _TRAINING_ONLY = (
@@ -119,9 +120,9 @@ def _values(blob: Any, where: str) -> NDArray[Any]:
     """The values of a blob in a row, once its shape is known to fit them."""
     doubles = np.asarray(blob.double_data, np.float64)
     values = doubles if len(doubles) else np.asarray(blob.data, np.float32)
-    dims = blob.shape.dim[: _MOST_AXES + 1]
+    dims = blob.shape.dim[: MOST_AXES + 1]
     shape = tuple(dims) if blob.HasField("shape") else (blob.num, blob.channels, blob.height, blob.width)
-    if min(shape, default=0) < 0 or len(shape) > _MOST_AXES or prod(shape) != values.size:
+    if min(shape, default=0) < 0 or len(shape) > MOST_AXES or prod(shape) != values.size:
         refuse(where, f"weights of shape {shape}", f"{values.size} values", "the file is damaged")
     return values
 

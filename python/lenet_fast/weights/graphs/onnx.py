@@ -23,7 +23,7 @@ from ..source import Source
 _OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 #: Sides of images to try where the file leaves them open.
 _SIDES = (32, 28)
-_MOST_AXES, _DIGITS, _DEEPEST_CALL = 8, 18, 64
+_DIGITS, _DEEPEST_CALL = 18, 64
 #: What is inside onnx.proto's messages, where it is more than names.
 _TENSOR: Parts = {
     **dict.fromkeys((4, 9, 10, 12), Content.BYTES),
@@ -127,8 +127,8 @@ class _Parser:
         return Constant(name, lambda: self._array(tensor))
 
     def _array(self, tensor: Any) -> NDArray[Any]:
-        sizes = tuple(tensor.dims[: _MOST_AXES + 1])
-        if min(sizes, default=0) < 0 or len(sizes) > _MOST_AXES:
+        sizes = tuple(tensor.dims[: dtypes.MOST_AXES + 1])
+        if min(sizes, default=0) < 0 or len(sizes) > dtypes.MOST_AXES:
             refuse(tensor.name, "weights of a LeNet", f"a tensor of shape {sizes}", "the file is damaged")
         if tensor.data_location == self.onnx.TensorProto.EXTERNAL:
             return self._external(tensor).reshape(sizes)

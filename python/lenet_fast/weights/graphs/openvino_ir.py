@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ...budget import charge
 from ...errors import WeightsError, refuse, whole
-from ..arrays.dtypes import widened
+from ..arrays.dtypes import MOST_AXES, widened
 from ..files import File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
 from ..graph.walker import SIDES, follow
@@ -30,7 +30,7 @@ from ..source import Source
 Port: TypeAlias = "tuple[str, str]"
 
 _LARGEST_XML = 1 << 20  # bytes
-_MOST_LAYERS, _MOST_AXES = 500, 8
+_MOST_LAYERS = 500
 _TYPES = {
     "f64": "<f8", "f32": "<f4", "f16": "<f2", "i64": "<i8", "i32": "<i4", "i16": "<i2", "i8": "|i1", "u64": "<u8",
     "u32": "<u4", "u16": "<u2", "u8": "|u1", "boolean": "|b1", "bf16": "<u2",
@@ -185,9 +185,9 @@ def _array(layer: _Layer, data: bytes) -> NDArray[Any]:
     kind = layer.get("element_type")
     if kind not in _TYPES:
         refuse(layer.name, "constants of whole bytes", f"{kind!r}", "convert the model without compressing weights")
-    shape, dtype = layer.numbers("shape")[: _MOST_AXES + 1], np.dtype(_TYPES[kind])
+    shape, dtype = layer.numbers("shape")[: MOST_AXES + 1], np.dtype(_TYPES[kind])
     begin, size = int(layer.attributes["offset"]), int(layer.attributes["size"])
-    if min(shape, default=0) < 0 or len(shape) > _MOST_AXES or prod(shape) * dtype.itemsize != size:
+    if min(shape, default=0) < 0 or len(shape) > MOST_AXES or prod(shape) * dtype.itemsize != size:
         refuse(layer.name, f"a constant of {size} bytes", f"shape {shape} of {kind}", "the file is damaged")
     if not 0 <= begin <= begin + size <= len(data):
         found = f"{len(data)} in the .bin"

@@ -18,6 +18,7 @@ from ...budget import charge
 from ...errors import refuse, whole
 from ...extras import needs
 from ...operations import ACTIVATIONS
+from ..arrays.dtypes import MOST_AXES
 from ..files import File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
 from ..graph.walker import MOST_ENTRIES, follow
@@ -25,7 +26,6 @@ from ..source import Source
 
 _TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 6: "?", 7: "<i2", 9: "i1", 10: "<f8"}
 _UINT8, _INT8 = 3, 9
-_MOST_AXES = 8
 _FUSED = {0: None, 1: "relu", 4: "tanh"}  # ActivationFunctionType
 _IMAGE = "image"  # the key of the image before it is dequantised
 
@@ -144,7 +144,7 @@ def _numbers(owner: Any, field: str) -> list[int]:
 
 
 def _shape(tensor: Any) -> list[int]:
-    if tensor.ShapeLength() > _MOST_AXES:
+    if tensor.ShapeLength() > MOST_AXES:
         raise ValueError(f"a tensor of {tensor.ShapeLength():,} axes")
     return _numbers(tensor, "Shape")
 
