@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...budget import charge
 from ...errors import refuse, whole
 from ...extras import needs
 from ..arrays import dtypes
@@ -19,11 +18,12 @@ from ..files import File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
 from ..graph.walker import check_count, follow
 from ..source import Source
+from .onnx_functions import inlined
 
 _OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 #: Sides of images to try where the file leaves them open.
 _SIDES = (32, 28)
-_DIGITS, _DEEPEST_CALL = 18, 64
+_DIGITS = 18  # of an offset in a file
 #: What is inside onnx.proto's messages, where it is more than names.
 _TENSOR: Parts = {
     **dict.fromkeys((4, 9, 10, 12), Content.BYTES),
@@ -54,35 +54,10 @@ def read_model(model: Any, file: File | None = None) -> Source:
     """Follow the graph of a ModelProto; WeightsError if it is not of the family."""
     onnx = needs("onnx", "onnx", "reading ONNX models")
     with whole("a valid ONNX graph"):
-        if len(model.functions):
-            _charge_functions(model)
-            model = needs("onnx.inliner", "onnx", "ONNX models with functions").inline_local_functions(model)
+        model = inlined(model)
         graph = _Parser(onnx, model, file).graph()
     metadata = {prop.key: prop.value for prop in model.metadata_props}
     return Source("ONNX", trace=follow(graph), metadata=metadata)
-
-
-def _charge_functions(model: Any) -> None:
-    """Count what the model's own functions make where they are put in place of their calls, one inside the other."""
-    bodies = {(f.domain, f.name, getattr(f, "overload", "")): f.node for f in model.functions}
-    sizes: dict[tuple[str, str, str], int] = {}
-
-    def size_of(nodes: Sequence[Any], callers: tuple[Any, ...]) -> int:
-        """Bytes of the nodes with everything that they call."""
-        inside = [a.g.node for node in nodes for a in node.attribute if a.HasField("g")]
-        own: int = sum(node.ByteSize() + called(node, callers) for node in nodes)
-        return own + sum(size_of(branch, callers) for branch in inside)
-
-    def called(node: Any, callers: tuple[Any, ...]) -> int:
-        key = (node.domain, node.op_type, getattr(node, "overload", ""))
-        if key in callers or len(callers) > _DEEPEST_CALL:
-            refuse(node.name, "functions that end", f"{node.op_type!r}, which calls itself", "export without it")
-        if key in bodies and key not in sizes:
-            charge("visits", len(bodies[key]))
-            sizes[key] = size_of(bodies[key], (*callers, key))
-        return sizes.get(key, 0)
-
-    charge("visits", size_of(model.graph.node, ()) // 2)
 
 
 # --- parsing ---
