@@ -21,16 +21,8 @@ bool is_bounded(const Network& network, std::size_t layer) {
   return pool && (pool->pooling != Pooling::trainable || is_bounded(pool->activation));
 }
 
-// Weights of a network that are worth keeping twice. More of them do not stay in a cache from one image to the next, so
-// that reading them is what an image waits for, in either regime.
-constexpr std::int64_t kMostWeights = 4 << 20;
-
 bool is_possible(const Network& network) {
   const auto& layers = network.layers();
-  std::int64_t weights = 0;
-  for (const LayerFigures& layer : network.figures())
-    for (const Parameter& parameter : layer.parameters) weights += parameter.count();
-  if (weights > kMostWeights) return false;
   for (std::size_t layer = 0; layer < layers.size() && !network.is_dense_from(layer); ++layer) {
     const auto* conv = std::get_if<Conv5x5>(&layers[layer]);
     if (!conv || (layer > 0 && conv->padding > 0)) return false;
