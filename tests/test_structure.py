@@ -117,6 +117,7 @@ def test_layers_of_the_core():
     """Kernels <- network <- plan <- engine <- bindings; threads and cpu beside them."""
     order = [
         "error",
+        "arithmetic",
         "interrupt",
         "workspace",
         "tensor",
