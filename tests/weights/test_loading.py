@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
+
 import lenet_fast
 import numpy as np
 import pytest
@@ -41,6 +44,36 @@ def test_round_trip_keeps_every_bit(model, path):
     assert again.scores(images).tobytes() == model.scores(images).tobytes()
     assert (again.network, again.preprocess, again.card) == (model.network, model.preprocess, model.card)
     assert again.classes_.tolist() == ["cat", "dog", "ant"]
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".npz", ".onnx", ".pkl"])
+def test_the_bytes_of_a_file_are_gone_before_the_plan_takes_its_memory(model, tmp_path, monkeypatch, ending):
+    from lenet_fast.weights import loading
+    from lenet_fast.weights.files import File
+
+    path, wishes = tmp_path / f"model{ending}", {}
+    if ending == ".pkl":
+        path.write_bytes(pickle.dumps(dict(model.weights)))
+        wishes["network"] = model.network
+    else:
+        if ending == ".onnx":
+            pytest.importorskip("onnx", reason="onnx is not installed (pip install '.[frameworks]')")
+        model.save(path)
+    opened, held = [], []
+    reading, making = File._read, loading.imported
+
+    def kept(_, *given):
+        opened.append(reading(*given).data)
+        return File(given[0], opened[0])
+
+    def counted(parts, name):
+        held.append(sys.getrefcount(opened[0]) - 2)  # beside the list's own reference, and this call's
+        return making(parts, name)
+
+    monkeypatch.setattr(File, "_read", classmethod(kept))
+    monkeypatch.setattr(loading, "imported", counted)
+    assert lenet_fast.load(path, **wishes).network == model.network
+    assert held == [0]
 
 
 def test_the_name_of_the_file_does_not_matter(model, tmp_path):

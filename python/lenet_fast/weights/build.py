@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._core import chosen_isa, num_threads
 from ..errors import ArgumentError, OpenQuestionError, WeightsError, inside, refuse
@@ -14,6 +16,7 @@ from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from ..networks import Template, networks, template_named
+from ..tensors import Floats, checked
 from . import restoring
 from .cost import afford
 from .description import KEY
@@ -48,6 +51,41 @@ class Wishes:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What a model is made of, in memory of its own: the file's bytes may go before the model's plan is made.
+
+    Parameters
+    ----------
+    network, weights
+        As they are in a `Model`.
+    beside
+        Its other arguments, as the file has them.
+    format, sources
+        As in `Imported`.
+    scaling
+        Instead of the file's, where the user named one that goes before it.
+    check
+        Images and scores that were saved with a model, and that it must give before its scaling is another.
+    """
+
+    network: Network
+    weights: Mapping[str, Floats]
+    beside: Mapping[str, Any]
+    format: str
+    sources: Mapping[str, str]
+    scaling: Preprocess
+    check: tuple[NDArray[Any], NDArray[Any]] | None = None
+
+    def model(self) -> Model:
+        """Make the model; WeightsError if it does not give the scores that were saved with it."""
+        if self.check is None:
+            return Model(self.network, self.weights, **{**self.beside, "preprocess": self.scaling})
+        model = Model(self.network, self.weights, **self.beside)
+        restoring.run_check(model, *self.check)
+        return model if self.scaling == model.preprocess else model.replace(preprocess=self.scaling)
+
+
+@dataclass(frozen=True)
 class Imported:
     """A model, the format it came in, and the name that each of its tensors had there."""
 
@@ -67,14 +105,36 @@ def scaling(wish: str | Preprocess | None) -> Preprocess | None:
 
 def build(source: Source, wishes: Wishes, name: str) -> Imported:
     """Make the model; WeightsError, of the file `name`, says what does not fit or is not told."""
+    return imported(parts_of(source, wishes, name), name)
+
+
+def parts_of(source: Source, wishes: Wishes, name: str) -> Parts:
+    """Find what the model is made of, which takes nothing from the source that is not copied."""
     chosen_isa(), num_threads()  # what the environment asks for and there is not is no fault of the file
     preprocess = scaling(wishes.preprocess)
     _check_arguments(wishes)
+    with _of_the_file(name):
+        if source.trace is not None:
+            return _from_graph(source, wishes, preprocess)
+        if KEY in source.metadata:
+            return _restored(source, wishes, preprocess)
+        return _from_tensors(source, wishes, preprocess)
+
+
+def imported(parts: Parts, name: str) -> Imported:
+    """Make the model of its parts."""
+    with _of_the_file(name):
+        return Imported(parts.model(), parts.format, parts.sources)
+
+
+@contextmanager
+def _of_the_file(name: str) -> Iterator[None]:
+    """What does not fit is the file's fault, also where an argument of `Model` came out of it."""
     with inside(name, "a network that can be computed"):
         try:
             with np.errstate(all="ignore"):  # what is not finite is refused as such
-                return _built(source, wishes, preprocess)
-        except ArgumentError as error:  # of the model's, whose arguments are the file's
+                yield
+        except ArgumentError as error:
             raise WeightsError(error.argument, error.wanted, error.found, error.way_out) from error
 
 
@@ -88,26 +148,24 @@ def _check_arguments(wishes: Wishes) -> None:
         raise ArgumentError("network", "variations of a named network", "them beside a lenet_fast.Network")
 
 
-def _built(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
-    if source.trace is not None:
-        return _from_graph(source, wishes, preprocess)
-    if KEY not in source.metadata:
-        return _from_tensors(source, wishes, preprocess)
-    model = restoring.model_from(dict(source.tensors), source.metadata)
-    _check_wishes(wishes, model.network)
-    if (one := _one_scaling(preprocess, model.preprocess)) != model.preprocess:
-        model = model.replace(preprocess=one)
-    return Imported(model, source.format, {tensor: tensor for tensor in model.weights})
+def _restored(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:
+    """A file that `Model.save` wrote."""
+    tensors = dict(source.tensors)
+    network, beside, check = restoring.parts_from(tensors, source.metadata)
+    _check_wishes(wishes, network)
+    weights = checked(network, tensors)
+    own = _one_scaling(preprocess, beside["preprocess"])
+    return Parts(network, weights, beside, source.format, {name: name for name in weights}, own, check)
 
 
-def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
+def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:
     assert source.trace is not None
     found = recognise(source.trace)
     _check_wishes(wishes, found.network)
-    kept = restoring.parts_beside_network(source.metadata)
-    own = kept.get("preprocess") or found.preprocess
-    model = Model(found.network, found.weights, **kept | {"preprocess": _one_scaling(preprocess, own)})
-    return Imported(model, source.format, found.sources)
+    beside = restoring.parts_beside_network(source.metadata)
+    own = _one_scaling(preprocess, beside.get("preprocess") or found.preprocess)
+    weights = checked(found.network, found.weights)
+    return Parts(found.network, weights, beside, source.format, found.sources, own)
 
 
 def _check_wishes(wishes: Wishes, found: Network) -> None:
@@ -143,7 +201,7 @@ def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
     return replace(wish, scale=tuple(scale * behind), shift=tuple(shift * behind + added))
 
 
-def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Imported:
+def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:
     tensors = relevant(source.tensors)
     if not tensors:
         refuse("", "weights", _what_instead(source), "save the trained network's weights")
@@ -152,9 +210,9 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
         _ask_for_network(source, tensors)
     network = _network(source, wishes, tensors)
     afford(network)
-    weights, sources = assign(source, network, wishes.answers)
-    model = Model(network, weights, preprocess=preprocess or Preprocess(white=None))
-    return Imported(model, source.format, sources)
+    found, sources = assign(source, network, wishes.answers)
+    own = preprocess or Preprocess(white=None)
+    return Parts(network, checked(network, found), {}, source.format, sources, own)
 
 
 def _ask_for_network(source: Source, tensors: Tensors) -> NoReturn:

@@ -10,7 +10,7 @@ from ..budget import Budget, spending
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
-from .build import Imported, Wishes, build
+from .build import Imported, Wishes, imported, parts_of
 from .mapping.answers import Answers
 from .sniff import read
 from .verify import Finding, best, verify
@@ -95,7 +95,8 @@ def load(
 def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
     """What `load` reads, with the format and the source name of every tensor."""
     with spending():
-        return build(read(Path(path)), wishes or Wishes(), str(path))
+        parts = parts_of(read(Path(path)), wishes or Wishes(), str(path))  # the file's bytes go with its source
+        return imported(parts, str(path))
 
 
 def verify_file(path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike) -> list[Finding]:

@@ -25,8 +25,8 @@ _TOLERANCE = 1e-5
 _WANTED = "a description that lenet_fast wrote"
 
 
-def model_from(tensors: Tensors, metadata: Mapping[str, str]) -> Model:
-    """Make the model that a file describes, and run its check; WeightsError if either fails."""
+def parts_from(tensors: Tensors, metadata: Mapping[str, str]) -> tuple[Network, dict[str, Any], tuple[Any, Any]]:
+    """Return network, other arguments of `Model`, and images with their scores, which are taken out of the tensors."""
     description = _parsed(metadata)
     if description.get("format") != FORMAT:
         refuse("", f"format {FORMAT}", f"{description.get('format')!r}", "a newer lenet_fast may read it")
@@ -40,9 +40,7 @@ def model_from(tensors: Tensors, metadata: Mapping[str, str]) -> Model:
         network = Network.from_dict(_part(description, "network"))
         parts = _parts(description)
     afford(network)
-    model = Model(network, tensors, **parts)
-    _run_check(model, images, scores)
-    return model
+    return network, parts, (images, scores)
 
 
 def parts_beside_network(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def _part(description: Mapping[str, Any], key: str) -> Any:
 def _taken(tensors: Tensors, key: str) -> Any:
     if key not in tensors:
         refuse("", f"{key!r} among its tensors", "none")
-    return tensors.pop(key)
+    return tensors.pop(key).copy()  # or it holds the bytes of the whole file
 
 
 def _parts(description: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +77,8 @@ def _parts(description: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _run_check(model: Model, images: Any, wanted: Any) -> None:
+def run_check(model: Model, images: Any, wanted: Any) -> None:
+    """Refuse a model that does not give the scores that were saved with it."""
     if (
         images.dtype not in (np.uint8, np.float32)
         or images.shape[1:] != model.network.input
