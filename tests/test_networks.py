@@ -54,6 +54,16 @@ def test_an_activation_is_that_of_every_layer():
     assert lenet_fast.networks()["caffe-20-50-500"].layers[0].activation == "identity"
 
 
+def test_a_slope_goes_with_the_layers_that_leak_and_with_no_others():
+    leaky = TEMPLATES["caffe-20-50-500"].varied(activation="leaky_relu", slope=0.1, conv_activation="identity")
+    assert [getattr(layer, "slope", None) for layer in leaky.network().layers] == [None, None, None, None, 0.1, None]
+    squashing = TEMPLATES["lenet5-1998"].varied(activation="leaky_relu", slope=0.2).network()
+    assert [layer.slope for layer in squashing.layers[:-1]] == [0.2] * 6
+    for wrong in ({"activation": "leaky_relu"}, {"slope": 0.1}, {"activation": "tanh", "slope": 0.1}):
+        with pytest.raises(ValueError, match="^slope: wanted "):
+            TEMPLATES["lenet5-relu-max"].varied(**wrong).network()
+
+
 def test_trainable_subsampling_squashes():
     layers = TEMPLATES["lenet5-1998"].network().layers
     assert [layer.activation for layer in layers[:-1]] == ["scaled_tanh"] * 6

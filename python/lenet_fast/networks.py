@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .errors import ArgumentError
-from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2
+from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2, sloped
 
 #: Which S2 maps feed each C3 map (Table I of the 1998 paper): neighbours wrap round.
 C3_TABLE = (
@@ -29,6 +29,8 @@ class Template:
         Of the two convolutions, and of the full connections before the output.
     activation, pooling
         One for all layers, "trainable" subsampling squashing too.
+    slope
+        Of "leaky_relu" below zero; None for other activations.
     padding
         Of the two convolutions.
     table
@@ -51,21 +53,27 @@ class Template:
     table: bool = False
     conv_activation: str | None = None
     c5: bool = False
+    slope: float | None = None
 
     def network(self) -> Network:
         """Return the network, every size settled."""
+        sloped(self.activation, self.slope)  # refuses one that goes with no layer
         layers: list[Layer] = []
         pooled = self.activation if self.pooling == "trainable" else "identity"
         for i, (maps, padding) in enumerate(zip(self.maps, self.padding, strict=True)):
             connections = C3_TABLE if self.table and i == 1 else None
-            layers.append(Conv5x5(maps, self.conv_activation or self.activation, padding, connections))
-            layers.append(Subsample2x2(self.pooling, pooled))
+            activation = self.conv_activation or self.activation
+            layers.append(Conv5x5(maps, activation, padding, connections, self._slope_of(activation)))
+            layers.append(Subsample2x2(self.pooling, pooled, self._slope_of(pooled)))
         units = list(self.units)
         if self.c5:
-            layers.append(Conv5x5(units.pop(0), self.activation))
-        layers += [Dense(n, self.activation) for n in units]
+            layers.append(Conv5x5(units.pop(0), self.activation, slope=self.slope))
+        layers += [Dense(n, self.activation, self.slope) for n in units]
         layers.append(RBF(self.classes) if self.head == "rbf" else Dense(self.classes))
         return Network((self.channels, self.side, self.side), tuple(layers), self.head)
+
+    def _slope_of(self, activation: str) -> float | None:
+        return self.slope if activation == self.activation else None
 
     def varied(self, **overrides: Any) -> Template:
         """Return the template with other values for some fields; ValueError names a field that there is not."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Model, Network, Preprocess, Subsample2x2, WeightsError
+from lenet_fast.networks import TEMPLATES
 
 
 @pytest.fixture
@@ -79,6 +80,15 @@ def test_the_bytes_of_a_file_are_gone_before_the_plan_takes_its_memory(model, tm
 def test_the_name_of_the_file_does_not_matter(model, tmp_path):
     model.save(tmp_path / "weights.png")
     assert lenet_fast.load(str(tmp_path / "weights.png")).network == model.network
+
+
+def test_weights_alone_leak_as_the_user_says(tmp_path):
+    leaky = TEMPLATES["lenet5-relu-max"].varied(activation="leaky_relu", slope=0.1, side=28).network()
+    weights = reference.random_weights(leaky, np.random.default_rng(2))
+    np.savez(tmp_path / "weights.npz", **weights)
+    said = {"network": "lenet5-relu-max", "activation": "leaky_relu", "slope": 0.1}
+    assert lenet_fast.load(tmp_path / "weights.npz", **said, preprocess="unit").network == leaky
+    assert lenet_fast.from_state_dict(weights, **said).network == leaky
 
 
 def test_other_readers_understand_our_files(model, path):

@@ -20,9 +20,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what weights without a graph do not say")
     group.add_argument("--network", metavar="NAME", help=", ".join(TEMPLATES))
     group.add_argument("--preprocess", metavar="NAME", help=f"how training scaled pixels: {SCALINGS}")
-    group.add_argument("--activation", metavar="NAME", help="relu, tanh, scaled_tanh, sigmoid")
+    group.add_argument("--activation", metavar="NAME", help="relu, leaky_relu, tanh, scaled_tanh, sigmoid")
     group.add_argument("--pooling", metavar="NAME", help="max, average, trainable")
     group.add_argument("--padding", metavar="N[,N]", type=_padding, help="of the first, or of both convolutions")
+    group.add_argument("--slope", metavar="S", type=float, help="of leaky_relu below zero")
     group.add_argument("--flatten", metavar="ORDER", choices=("CHW", "HWC"), help="CHW (PyTorch) or HWC (Keras)")
     group.add_argument("--coefficients", metavar="OF", choices=("sum", "mean"), help="of trainable subsampling")
     group.add_argument(
@@ -32,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def wishes_of(options: argparse.Namespace) -> Wishes:
     """The options as `lenet_fast.load` takes them."""
-    given: dict[str, Any] = {key: getattr(options, key) for key in ("activation", "pooling", "padding")}
+    given: dict[str, Any] = {key: getattr(options, key) for key in ("activation", "pooling", "padding", "slope")}
     variations = {key: value for key, value in given.items() if value is not None}
     answers = Answers(options.flatten, options.coefficients, options.compact)
     return Wishes(options.network, options.preprocess, variations, answers)

@@ -152,6 +152,7 @@ def from_state_dict(
     activation: str | None = None,
     pooling: str | None = None,
     padding: int | tuple[int, int] | None = None,
+    slope: float | None = None,
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
@@ -165,7 +166,7 @@ def from_state_dict(
         Name -> array or torch.Tensor.
     network
         A name of `lenet_fast.networks()`, or a `Network`.
-    preprocess, activation, pooling, padding, flatten, coefficients, compact, budget
+    preprocess, activation, pooling, padding, slope, flatten, coefficients, compact, budget
         As for `lenet_fast.load`.
 
     Raises
@@ -183,7 +184,7 @@ def from_state_dict(
         raise TypeError(f"mapping: wanted names and arrays, found {type(mapping).__name__}; pass module.state_dict()")
     tensors = {str(name): _as_array(str(name), value) for name, value in mapping.items()}
     layout = TORCH if any(hasattr(value, "detach") for value in mapping.values()) else UNKNOWN
-    given = {"activation": activation, "pooling": pooling, "padding": padding}
+    given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
     with spending(budget):

@@ -27,6 +27,7 @@ def load(
     activation: str | None = None,
     pooling: str | None = None,
     padding: int | tuple[int, int] | None = None,
+    slope: float | None = None,
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
@@ -53,8 +54,9 @@ def load(
         (images, outputs): the trainer's outputs, (n, classes), or labels, (n,), that the model must reproduce within
         1e-5 of an image's largest output. What the file and the other arguments leave open (network, order of axes,
         scaling) is tried until one reading does.
-    activation, pooling, padding
-        Where the named network is varied: "tanh", "relu", ...; "average", "max", "trainable"; of both convolutions.
+    activation, pooling, padding, slope
+        Where the named network is varied: "tanh", "relu", ...; "average", "max", "trainable"; of both convolutions; of
+        "leaky_relu" below zero (PyTorch takes 0.01, Keras 0.3).
     flatten
         "CHW" or "HWC": the order in which maps became a vector, where the file does not tell.
     coefficients
@@ -83,7 +85,7 @@ def load(
     if not isinstance(path, (str, Path)):
         way_out = "live objects go to lenet_fast.from_torch, from_keras, from_onnx or from_state_dict"
         raise TypeError(f"path: wanted a file name, found {type(path).__name__}; {way_out}")
-    given = {"activation": activation, "pooling": pooling, "padding": padding}
+    given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
     with spending(budget):
