@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .source import Tensors
 
 KEY = "lenet_fast"
+#: Of a graph of another writer, which has nothing but the names of its classes: "classes", a list of them, as JSON.
+CLASSES = "lenet_fast.classes"
 FORMAT = 1
 _CHECKS = 4  # images
 

@@ -15,7 +15,7 @@ from ..model import Model
 from ..network import Network
 from . import json_text
 from .cost import afford
-from .description import FORMAT, KEY, sha256_of
+from .description import CLASSES, FORMAT, KEY, sha256_of
 
 if TYPE_CHECKING:
     from .source import Tensors
@@ -45,10 +45,12 @@ def parts_from(tensors: Tensors, metadata: Mapping[str, str]) -> tuple[Network, 
 
 def parts_beside_network(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Arguments of `Model` that a graph's metadata hold: scaling, class names, card and calibration; none without."""
-    if KEY not in metadata:
-        return {}
-    with whole(_WANTED):
-        return _parts(_parsed(metadata))
+    if KEY in metadata:
+        with whole(_WANTED):
+            return _parts(_parsed(metadata))
+    if CLASSES in metadata:
+        return {"classes": _part(json_text.parsed(metadata[CLASSES], "names of classes"), "classes")}
+    return {}
 
 
 def _parsed(metadata: Mapping[str, str]) -> dict[str, Any]:

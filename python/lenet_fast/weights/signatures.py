@@ -27,6 +27,8 @@ _CAFFE_LAYER = re.compile(rb"\blayers?\s*(:\s*)?\{")
 _FLAX_MAP = re.compile(rb"(?:[\x81-\x8f]|\xde..)(?:[\xa0-\xbf]|\xd9.)", re.DOTALL)
 _FLAX_ARRAY = re.compile(rb"(?:[\xd4-\xd8]|\xc7.|\xc8..|\xc9....)[\x01\x03]\x93[\x90-\x98]", re.DOTALL)
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|[}\]]q.|\([dl]p?\d*\n|c(numpy|collections|copy_reg)[\w.]*\n", re.DOTALL)
+_TYPE_NAME = re.compile(rb"[A-Za-z]\w{1,15}")
+_MOST_PARTS = 16  # of a message at its beginning
 _ONLY_NUMBERS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#[^\n]*\n\s*)*[+-]?\.?\d[\d\s,;.eE+-]*")
 
 
@@ -75,6 +77,19 @@ def is_onnx(data: bytes) -> bool:
     return len(data) > 8 and data[0] == 0x08 and 0 < data[1] < 64 and data[2] in b"\x12\x1a\x22\x2a\x32\x3a\x42\x72"
 
 
+def is_coreml(data: bytes) -> bool:
+    """A Model: a version, then a description, in which an input comes first: its name, then its type."""
+    try:
+        version, description = islice(protobuf.fields(data, is_cut=True), 2)
+        given = next(protobuf.fields(data, description.begin, min(description.end, len(data)), is_cut=True))
+        parts = list(islice(protobuf.fields(data, given.begin, min(given.end, len(data)), is_cut=True), 3))
+    except (ValueError, StopIteration):
+        return False
+    numbers = [(field.number, field.wire) for field in (version, description, given)]
+    kinds = {(part.number, part.wire) for part in parts}
+    return numbers == [(1, 0), (2, 2), (1, 2)] and (3, 2) in kinds <= {(1, 2), (2, 2), (3, 2)}
+
+
 def is_caffe(data: bytes) -> bool:
     """A NetParameter, as text or binary: a name and inputs, then layers."""
     if is_caffe_text(data):
@@ -98,6 +113,19 @@ def is_caffe_text(data: bytes) -> bool:
     """A .prototxt with layers in it."""
     start = data[:_LARGEST_TEXT]
     return bool(_CAFFE_TEXT.match(start)) and _CAFFE_LAYER.search(start) is not None
+
+
+def is_mindspore(data: bytes) -> bool:
+    """A Checkpoint: a value, in which a name comes first, then a tensor: its sizes, and the name of its type."""
+    try:
+        value = next(protobuf.fields(data, is_cut=True))
+        tag, tensor = islice(protobuf.fields(data, value.begin, min(value.end, len(data)), is_cut=True), 2)
+        parts = protobuf.fields(data, tensor.begin, min(tensor.end, len(data)), is_cut=True)
+        kind = next(part for part in islice(parts, _MOST_PARTS) if part.number != 1)
+    except (ValueError, StopIteration):
+        return False
+    numbers = [(field.number, field.wire) for field in (value, tag, tensor, kind)]
+    return numbers == [(1, 2), (1, 2), (2, 2), (2, 2)] and _TYPE_NAME.fullmatch(data, kind.begin, kind.end) is not None
 
 
 def is_flax(data: bytes) -> bool:

@@ -60,8 +60,10 @@ FORMATS = (
     Format("OpenVINO", signs.is_openvino, "graphs.openvino_ir"),
     Format("ncnn", signs.is_ncnn, "graphs.ncnn"),
     Format("safetensors", signs.is_safetensors, "arrays.safetensors"),
+    Format("Core ML", signs.is_coreml, "graphs.coreml"),
     Format("ONNX", signs.is_onnx, "graphs.onnx"),
     Format("Caffe", signs.is_caffe, "graphs.caffe"),
+    Format("MindSpore", signs.is_mindspore, "arrays.mindspore"),
     Format("Flax", signs.is_flax, "arrays.flax"),
     Format("pickle", signs.is_pickle, "arrays.pickles"),  # behind PyTorch, whose older files are pickles too
     Format("text", signs.is_text, "arrays.text"),
@@ -76,12 +78,11 @@ _PACKED = (
 #: For messages.
 SUPPORTED = (
     "safetensors", "npz", "PyTorch", "Keras", "ONNX", "TFLite", "Caffe", "OpenVINO", "ncnn", "TensorFlow", "MXNet",
-    "MATLAB", "Flax", "Paddle",
+    "MATLAB", "Flax", "Paddle", "Core ML", "MindSpore",
 )  # fmt: skip
 
 #: Graphs in protobuf that begin as ONNX does, or nearly so: first bytes, what it is, and the way out.
 _GRAPHS: tuple[tuple[bytes, str, str], ...] = (
-    (rb"\x08[\x01-\x09]\x12.{1,2}\n", "a Core ML model", "convert the original to ONNX"),
     (rb"\x08\x01\x12.{2,4}[\n\x12]", "the graph of a TensorFlow SavedModel",
      "pass the folder for its weights with network=, or convert it with tf2onnx"),
     (rb"\n.{1,3}\n.{1,60}\x12\x0b?(Placeholder|Const)", "a frozen TensorFlow graph", "convert it with tf2onnx"),
@@ -95,6 +96,7 @@ _MISTAKES: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x89PNG|\xff\xd8\xff|GIF8|BM", "a picture", "the command lenet-fast predict reads pictures"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ", "a compressed file", "unpack it first"),
     (rb"Rar!|7z\xbc\xaf", "an archive", "unpack it first"),
+    (rb"[\xd8-\xda]\x5e\x3a\x7f", "an encrypted MindSpore checkpoint", "save it without enc_key"),
     (rb"\x00\x00\x08[\x01-\x04]", "IDX images or labels", "that is a data set, not a model"),
     (rb"%PDF", "a PDF document", "that is no model"),
     (rb"\x7fELF|MZ", "a program", "that is no model"),
@@ -121,6 +123,9 @@ def read(path: Path) -> Source:
 def _read_folder(path: Path) -> Source:
     from .arrays import tensorflow, text
 
+    if (path / "Data" / "com.apple.CoreML").exists():
+        found, way_out = "a Core ML package", "load a .mlmodel, as convert_to='neuralnetwork' makes it"
+        refuse("", "a folder of weights", found, way_out)
     index = tensorflow.index_in(path)
     return text.read_folder(path) if index is None else tensorflow.read(File.in_folder(index))
 
@@ -134,7 +139,7 @@ def _read_file(file: File) -> Source:
     if not file.data:
         refuse("", "a model", "an empty file", "the download or the saving was cut off")
     for pattern, found, way_out in _GRAPHS:
-        if re.match(pattern, file.data[:256], re.DOTALL):
+        if re.match(pattern, file.data[:256], re.DOTALL) and not signs.is_coreml(file.data):  # which may begin alike
             refuse("", "a model that is read here", found, way_out)
     form = format_of(file.data)
     if form is not None:

@@ -27,6 +27,17 @@ def dense(trace: Trace, call: Call, *, axes: str = "OI", axis: int = 1, alpha: f
     return connected(trace, call.flow(), weight, None if bias is None else bias * beta, call.where, call.tensors)
 
 
+def inner_product(trace: Trace, call: Call) -> Flow:
+    """All of an image's values times weights 1 (outputs, inputs), plus bias 2.
+
+    There are as many axes behind it as before: of four and more the outputs lie along the third last.
+    """
+    flow, axes = call.flow(), call.flow().index.ndim
+    made = connected(trace, flow, as_weights(call.constant(1)), call.floats(2), call.where, call.tensors)
+    shape = (*[1] * (axes - 3), -1, 1, 1) if axes > 3 else (*[1] * (axes - 1), -1)
+    return made.rearranged(made.index.reshape(shape))
+
+
 def _times(weight: Array, alpha: float) -> Array:
     if alpha == 1:
         return weight
@@ -140,6 +151,7 @@ def total(
 
 OPERATORS = {
     "dense": Operator(dense),
+    "inner_product": Operator(inner_product),
     "matmul": Operator(matmul),
     "square": Operator(square),
     "squared_difference": Operator(squared_difference),
