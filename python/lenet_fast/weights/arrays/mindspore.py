@@ -70,7 +70,7 @@ def _pieces(data: bytes, end: int) -> Iterator[_Piece]:
         charge("visits", 10)
         if value.number != 1:
             raise ValueError(f"field {value.number} beside the values")
-        inside = {field.number: field for field in _counted(data, value)}
+        inside = {field.number: field for field in _counted(data, value) if field.number in (1, 2)}
         name = inside[1].content().decode()
         if 2 in inside:  # and not a map of embeddings, which are no weights
             yield _piece(name, inside[2])
