@@ -111,15 +111,18 @@ def array(shape):
     return message({5: message({1: tuple(shape), 2: 65568})})
 
 
-def model(layers, given, *, kind=NETWORK, version=4, exact=False, preprocessing=(), inputs=1, **parts):
-    """A file of layers in a row (name, kind, parameters), whose input is of a type."""
+def model(layers, given, *, kind=NETWORK, version=4, exact=False, preprocessing=(), inputs=1, constants=None, **parts):
+    """A file of layers in a row (name, kind, parameters, what it reads beside the one before) and an input of a type."""
     names = ["x", *(name for name, *_ in layers)]
     rows = [
-        message({1: name, 2: before, 3: name, number: message(parameters)})
-        for before, (name, number, parameters) in zip(names[:-1], layers, strict=True)
+        message({1: name, 3: name, 1070: message({1: values.shape, 2: floats(values)})})
+        for name, values in (constants or {}).items()
     ]
-    network = {1: rows}
-    network[2] = list(preprocessing)
+    rows += [
+        message({1: name, 2: [before, *others], 3: name, number: message(parameters)})
+        for before, (name, number, parameters, *others) in zip(names[:-1], layers, strict=True)
+    ]
+    network = {1: rows, 2: list(preprocessing)}
     network |= {5: 1, 6: 1} if exact else {}
     network |= {100: message({1: parts["texts"]})} if "texts" in parts else {}
     network |= {101: message({1: tuple(parts["numbers"])})} if "numbers" in parts else {}
@@ -382,12 +385,10 @@ def test_maps_of_an_odd_size_are_not_pooled_with_a_border(path, name, padding):
 
 def test_a_layer_that_reads_two_values_is_refused(path):
     """A convolution may read its kernels from another layer."""
-    layer = {1: "c", 2: ["x", "x"], 3: "y", CONVOLUTION: message(convolution(np.ones((2, 1, 5, 5)), np.ones(2)))}
-    network = message({1: message(layer)})
-    features = message({1: message({1: "x", 3: array((1, 28, 28))}), 10: message({1: "y"})})
-    assert "layers in one row, found convolution of 2 inputs" in refused(
-        path, message({1: 1, 2: features, NETWORK: network})
-    )
+    kernels = np.ones((2, 1, 5, 5))
+    layers = [("c", CONVOLUTION, convolution(kernels, np.ones(2)), "k")]
+    data = model(layers, array((1, 28, 28)), constants={"k": kernels})
+    assert "layers in one row, found convolution of 2 inputs" in refused(path, data)
 
 
 @pytest.mark.parametrize("data", [field(1, b""), field(1, field(100, b""))], ids=["layers", "kinds"])

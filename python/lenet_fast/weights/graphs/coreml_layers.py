@@ -117,15 +117,15 @@ def _activation(entry: Entry) -> Node | list[Node]:
 
 
 def _unary(entry: Entry) -> list[Node]:
-    """A function of x times `scale` plus `shift`."""
+    """A function of x times `scale`, which is 1 where it is 0, plus `shift`."""
     p: Message = entry.settings
-    before = Node("affine", scale=p.scale or 1.0, shift=p.shift)
-    kind = _UNARY[p.type]
+    kind, scale = _UNARY[p.type], p.scale or 1.0
+    before = [] if (scale, p.shift) == (1, 0) else [Node("affine", scale=scale, shift=p.shift)]
     if kind == "THRESHOLD":
-        return [before, Node("clip", low=p.alpha)]
+        return [*before, Node("clip", low=p.alpha)]
     if kind != "POWER":
-        return [before, Node("other_curve", found=f"unary {kind}")]
-    return [before] if p.alpha == 1 else [before, Node("power", exponent=p.alpha)]
+        return [*before, Node("other_curve", found=f"unary {kind}")]
+    return [*before, Node("identity") if p.alpha == 1 else Node("power", exponent=p.alpha)]
 
 
 def _softmax_along(entry: Entry) -> Node:
