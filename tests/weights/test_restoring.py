@@ -179,6 +179,15 @@ def metadata(**changes):
     return {description.KEY: json.dumps({**json.loads(text), **changes})}
 
 
+def test_a_graph_of_another_writer_may_have_names_of_classes_alone():
+    assert restoring.parts_beside_network({description.CLASSES: '{"classes": ["a", "b"]}'}) == {"classes": ["a", "b"]}
+    both = {**metadata(), description.CLASSES: '{"classes": ["a", "b"]}'}
+    assert restoring.parts_beside_network(both)["classes"] == ["a", "b", "c"]
+    for text in ("", "[", '["a"]', "{}", "[" * 100_000):
+        with pytest.raises(WeightsError):
+            restoring.parts_beside_network({description.CLASSES: text})
+
+
 def test_a_graph_takes_what_stands_beside_its_network():
     assert restoring.parts_beside_network({}) == restoring.parts_beside_network({"other": "text"}) == {}
     found = restoring.parts_beside_network(metadata(card={"data": 3}, calibration={"temperature": 2.0}))

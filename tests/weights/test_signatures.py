@@ -50,6 +50,10 @@ BEGINNINGS = {
     "onnx of tf2onnx": ("ONNX", b"\x08\x07\x12\x07tf2onnx\x1a\x061.16.1:\xa0\x02\n"),
     "onnx of nobody": ("ONNX", b"\x08\x03:\xa0\x02\n\x20\n\x01x\x12\x01y\x22\x04Relu"),
     "onnx, opset first": ("ONNX", b"\x08\x08B\x02\x10\x11:\xa0\x02\n\x20\n\x01x"),
+    "core ml": ("Core ML", b"\x08\x04\x12\x8c\x02\n\x11\n\x01x\x1a\x0c*\n\n\x04\x01\x01\x1c\x1c\x10\xa0\x80\x04R\x10\n\x06" + bytes(20)),
+    "core ml of 2017": ("Core ML", b"\x08\x01\x12&\n\x14\n\x05image\x1a\x0b*\t\n\x03\x01  \x10\xc0\x80\x04R\x0e\n\x01y" + bytes(20)),
+    "mindspore": ("MindSpore", b"\n\xfd\x04\n\x0cconv1.weight\x12\xec\x04\x08\x06\x08\x01\x08\x05\x08\x05\x12\x07Float32\x1a\xd8\x04" + bytes(20)),
+    "mindspore, a number": ("MindSpore", b"\n\x1e\n\x0bglobal_step\x12\x0f\x08\0\x12\x05Int32\x1a\x04" + bytes(4)),
     "caffemodel": ("Caffe", b"\n\x05LeNet\xa2\x06\x10\n\x04data\x12\x05Input\x22\x01x" + bytes(20)),
     "prototxt": ("Caffe", b'name: "LeNet"\nlayer {\n  name: "data"\n}\n'),
     "flax": ("Flax", b"\x81\xa6params\x81\xa5Dense\x81\xa6kernel\xc7\x20\x01\x93\x92\x01\x01\xa7float32\xc4\x04" + bytes(20)),
@@ -72,7 +76,8 @@ def claims(data):
 def test_one_format_claims_a_file(name):
     """The first that claims it reads it, so where two would, the surer one is asked first."""
     wanted, data = BEGINNINGS[name]
-    others = {"PyTorch": ["pickle"], "MXNet": ["Caffe"]}  # five pickles in a row; a field of an empty layer
+    # five pickles in a row; a field of an empty layer; a version, then a text or a message
+    others = {"PyTorch": ["pickle"], "MXNet": ["Caffe"], "Core ML": ["ONNX"]}
     assert claims(data) == [wanted, *others.get(wanted, [])]
 
 

@@ -44,7 +44,7 @@ MISTAKES = {
     "JSON": (b'{"layers": []}', "JSON", "save both"),
     "a Python program": (b"import torch\n", "text, a program perhaps", "save the trained model"),
     "a function": (b"def train():\n", "text, a program perhaps", "save the trained model"),
-    "Core ML": (b"\x08\x04\x12\x20\n\x05image" + bytes(64), "a Core ML model", "ONNX"),
+    "an encrypted checkpoint": (b"\xd8\x5e\x3a\x7f" + bytes(64), "an encrypted MindSpore checkpoint", "without enc_key"),
     "the graph of a SavedModel": (b"\x08\x01\x12\x80\x80\x01\n" + bytes(64), "the graph of a TensorFlow SavedModel", "folder"),
     "a frozen graph": (b"\n\x30\n\x01x\x12\x0bPlaceholder" + bytes(64), "a frozen TensorFlow graph", "tf2onnx"),
 }  # fmt: skip

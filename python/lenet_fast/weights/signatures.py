@@ -77,7 +77,7 @@ def is_onnx(data: bytes) -> bool:
     return len(data) > 8 and data[0] == 0x08 and 0 < data[1] < 64 and data[2] in b"\x12\x1a\x22\x2a\x32\x3a\x42\x72"
 
 
-def is_coreml(data: bytes) -> bool:
+def is_mlmodel(data: bytes) -> bool:
     """A Model: a version, then a description, in which an input comes first: its name, then its type."""
     try:
         version, description = islice(protobuf.fields(data, is_cut=True), 2)

@@ -60,7 +60,7 @@ FORMATS = (
     Format("OpenVINO", signs.is_openvino, "graphs.openvino_ir"),
     Format("ncnn", signs.is_ncnn, "graphs.ncnn"),
     Format("safetensors", signs.is_safetensors, "arrays.safetensors"),
-    Format("Core ML", signs.is_coreml, "graphs.coreml"),
+    Format("Core ML", signs.is_mlmodel, "graphs.coreml"),
     Format("ONNX", signs.is_onnx, "graphs.onnx"),
     Format("Caffe", signs.is_caffe, "graphs.caffe"),
     Format("MindSpore", signs.is_mindspore, "arrays.mindspore"),
@@ -139,7 +139,7 @@ def _read_file(file: File) -> Source:
     if not file.data:
         refuse("", "a model", "an empty file", "the download or the saving was cut off")
     for pattern, found, way_out in _GRAPHS:
-        if re.match(pattern, file.data[:256], re.DOTALL) and not signs.is_coreml(file.data):  # which may begin alike
+        if re.match(pattern, file.data[:256], re.DOTALL) and not signs.is_mlmodel(file.data):  # which may begin alike
             refuse("", "a model that is read here", found, way_out)
     form = format_of(file.data)
     if form is not None:

@@ -13,7 +13,7 @@ import torch
 from lenet_fast import OverBudgetError, WeightsError
 from lenet_fast.budget import spending
 from lenet_fast.weights.graphs import coreml
-from lenet_fast.weights.signatures import is_coreml
+from lenet_fast.weights.signatures import is_mlmodel
 from protobuf_bytes import field, message
 
 # --- files, as coremltools writes them ---
@@ -141,7 +141,7 @@ def file_of(name, exact=False, **how):
 
 def loaded(path, data):
     path.write_bytes(data)
-    assert is_coreml(data)
+    assert is_mlmodel(data)
     return lenet_fast.load(path)
 
 

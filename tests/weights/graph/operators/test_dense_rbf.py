@@ -57,6 +57,20 @@ def test_full_connections_behind_each_other():
     row.moved(lambda v: v[:, ::-1]).curve("tanh").dense(3).agrees()
 
 
+def test_an_inner_product_has_as_many_axes_behind_it_as_before():
+    """And the outputs along the third last of four, as later layers count."""
+    for shape, wanted in (
+        ((48,), (4,)), ((1, 48), (1, 4)), ((1, 1, 48), (1, 1, 4)), ((1, 3, 4, 4), (1, 4, 1, 1)),
+        ((1, 1, 3, 4, 4), (1, 1, 4, 1, 1)),
+    ):  # fmt: skip
+        row, weight, bias = Row().conv(), normal(4, 48), normal(4)
+        flow = row.flow.rearranged(row.flow.index.reshape(shape))
+        assert row.trace.apply("inner_product", flow, weight, bias, where="full").shape == wanted
+        close(outputs(row.trace, row.x), row.values.reshape(3, -1) @ weight.T + bias)
+    row = Row().conv()
+    refused(lambda: row.trace.apply("inner_product", row.flow, normal(4, 12), where="full"), "full: ", "as many inputs")
+
+
 def test_a_few_values_of_many_are_no_full_connection():
     """Else a short file could ask for as much memory as it likes."""
     row = Row((1, 1, 512, 512))

@@ -12,7 +12,7 @@ import pytest
 from lenet_fast.weights.graph.node import Entry, Node
 from lenet_fast.weights.graph.operators import OPERATORS
 
-READERS = ("caffe", "keras", "ncnn", "onnx", "openvino_ir", "tflite", "torch_module")
+READERS = ("caffe", "coreml_layers", "keras", "ncnn", "onnx", "openvino_ir", "tflite", "torch_module")
 
 
 def functions(op):
