@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from lenet_fast.weights.arrays.tensorflow import _checksum
 from lenet_fast.weights.signatures import MXNET, TENSORFLOW
+from protobuf_bytes import field, varint
 
 from .archives import zeros
 from .case import Case
@@ -25,21 +26,8 @@ _COMPRESSED = 15  # MATLAB's type of an element
 # --- TensorFlow ---
 
 
-def _varint(value: int) -> bytes:
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def _field(number: int, value: int | bytes) -> bytes:
-    if isinstance(value, bytes):
-        return _varint(number << 3 | 2) + _varint(len(value)) + value
-    return _varint(number << 3) + _varint(value)
-
-
 def _entry(dtype: int, sizes: bytes, offset: int, size: int) -> bytes:
-    return _field(1, dtype) + _field(2, sizes) + _field(4, offset) + _field(5, size)
+    return field(1, dtype) + field(2, sizes) + field(4, offset) + field(5, size)
 
 
 def _block(records: bytes) -> bytes:
@@ -48,7 +36,7 @@ def _block(records: bytes) -> bytes:
 
 
 def _record(shared: int, key: bytes, value: bytes) -> bytes:
-    return _varint(shared) + _varint(len(key)) + _varint(len(value)) + key + value
+    return varint(shared) + varint(len(key)) + varint(len(value)) + key + value
 
 
 def index(blocks: Iterable[bytes]) -> bytes:
@@ -56,14 +44,14 @@ def index(blocks: Iterable[bytes]) -> bytes:
     data, handles = b"", b""
     for inside in blocks:
         block = _block(inside)
-        handles += _record(0, b"", _varint(len(data)) + _varint(len(block) - 5))
+        handles += _record(0, b"", varint(len(data)) + varint(len(block) - 5))
         data += block
     at, last = len(data), _block(handles)
-    footer = bytes(2) + _varint(at) + _varint(len(last) - 5)
+    footer = bytes(2) + varint(at) + varint(len(last) - 5)
     return data + last + footer.ljust(40, b"\0") + TENSORFLOW
 
 
-_HEADER = _record(0, b"", _field(1, 1))
+_HEADER = _record(0, b"", field(1, 1))
 
 
 def checkpoint(entries: Mapping[bytes, Variable]) -> bytes:
@@ -75,7 +63,7 @@ def records(entries: Mapping[bytes, Variable]) -> bytes:
     """The one block of such an index, the header's record first."""
     found = _HEADER
     for key, (dtype, shape, offset, size) in entries.items():
-        sizes = b"".join(_field(2, _field(1, n)) for n in shape)
+        sizes = b"".join(field(2, field(1, n)) for n in shape)
         found += _record(0, key, _entry(dtype, sizes, offset, size))
     return found
 
@@ -95,7 +83,7 @@ def _shared_values(path: Path) -> bytes:
 
 def _long_shape(path: Path) -> bytes:
     """A variable of 60,000 sizes, which are multiplied."""
-    sizes = _field(2, _field(1, (1 << 63) - 1)) * 60_000
+    sizes = field(2, field(1, (1 << 63) - 1)) * 60_000
     return index([_HEADER + _record(0, b"a", _entry(1, sizes, 0, 4))])
 
 

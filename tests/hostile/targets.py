@@ -204,9 +204,14 @@ TARGETS: dict[str, Target] = {
         _two("m.param", "m.bin"), ("m.param",), _with(".bin"), reader="ncnn",
         tokens=("7767517", "Convolution", "InnerProduct", "Pooling", "BinaryOp", "0=", "-23330="),
     ),
+    "coreml": Target(
+        _plain("m.mlmodel"), ("m.mlmodel",), reader="Core ML",
+        tokens=(b"\xa2\x06", b"\xc2\x07", b"\x82\x08", b"\xe2\x08", b"\xfa\x0a", b"\xea\x12", b"\x92\x20", "input", "output"),
+    ),
     "tensorflow": Target(_tensorflow, (), _variables, options=SMALL, tokens=("/.ATTRIBUTES/VARIABLE_VALUE", "_variables")),
     "mxnet": Target(_plain("m.params"), ("m.params",), reader="MXNet", options=SMALL, tokens=("arg:", "aux:")),
     "matlab": Target(_plain("m.mat"), ("m.mat",), reader="MATLAB", options=SMALL, tokens=("layers", "weights")),
+    "mindspore": Target(_plain("m.ckpt"), ("m.ckpt",), reader="MindSpore", options=SMALL, tokens=("Float32", "BFloat16", "str", "crc_num", "moments.")),
     "flax": Target(_plain("m.msgpack"), ("m.msgpack",), reader="Flax", options=SMALL, tokens=("__msgpack_chunked_array__", "shape", "chunks", "float32", "params")),
     "folder": Target(_folder, (), _numbers, options=SMALL, tokens=("# shape", "\n", "e-5", "\\ufeff")),
     "sniff": Target(

@@ -90,6 +90,12 @@ def openvino_file(variant, path):
     test_openvino_ir.saved(plain_module(variant), variant.network.input, path)
 
 
+def coreml_file(variant, path):
+    test_coreml = pytest.importorskip("test_coreml", reason="torch is not installed (pip install '.[frameworks]')")
+    given = test_coreml.array(variant.network.input)
+    path.write_bytes(test_coreml.model(test_coreml.layers_of(plain_module(variant)), given))
+
+
 def tensorflow_file(variant, path):
     import test_tensorflow
 
@@ -107,6 +113,12 @@ def mxnet_file(variant, path):
     import test_mxnet
 
     path.write_bytes(test_mxnet.file_bytes(variant.weights))
+
+
+def mindspore_file(variant, path):
+    import test_mindspore
+
+    path.write_bytes(test_mindspore.file_bytes(variant.weights))
 
 
 def matlab_file(variant, path):
@@ -129,10 +141,12 @@ FILES = {
     "m.caffemodel": caffe_file,
     "m.param": ncnn_file,
     "m.xml": openvino_file,
+    "m.mlmodel": coreml_file,
     "m.index": tensorflow_file,
     "m.msgpack": flax_file,
     "m.params": mxnet_file,
     "m.mat": matlab_file,
+    "m.ckpt": mindspore_file,
 }
 
 
@@ -142,7 +156,7 @@ def test_every_prefix_and_every_flipped_bit(tmp_path, small, name):
     path = tmp_path / name
     FILES[name](small, path)
     says_all = name.endswith(
-        (".safetensors", ".npz", ".onnx", ".keras", ".h5", ".tflite", ".caffemodel", ".param", ".xml")
+        (".safetensors", ".npz", ".onnx", ".keras", ".h5", ".tflite", ".caffemodel", ".param", ".xml", ".mlmodel")
     )
     options = {} if says_all else {"network": "small", "flatten": "CHW"}
     script = Path(__file__).parents[1] / "attack.py"

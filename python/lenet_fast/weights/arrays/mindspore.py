@@ -67,7 +67,7 @@ def _end(data: bytes) -> int:
 
 def _pieces(data: bytes, end: int) -> Iterator[_Piece]:
     for value in fields(data, 0, end):
-        charge("visits", 10)
+        charge("visits", 20)
         if value.number != 1:
             raise ValueError(f"field {value.number} beside the values")
         inside = {field.number: field for field in _counted(data, value) if field.number in (1, 2)}
@@ -79,7 +79,7 @@ def _pieces(data: bytes, end: int) -> Iterator[_Piece]:
 def _counted(data: bytes, message: Field) -> Iterator[Field]:
     """The fields of a message, each of which takes its time."""
     for field in fields(data, message.begin, message.end):
-        charge("visits")
+        charge("visits", 3)
         yield field
 
 

@@ -27,6 +27,7 @@ from .coreml_schema import Message, weights
 
 _NETWORKS = ("neuralNetwork", "neuralNetworkClassifier", "neuralNetworkRegressor")
 _FIRST_TYPE, _FIRST_LAYER = 200, 100  # numbers of the fields that say which
+_ARE_EXACT = {0: False, 1: True}  # the axes of an array that is the input
 _CHANNELS = {10: 1, 20: 3}  # of images in grey and in RGB
 _BGR = 30
 #: Layers that may read several values; any other reads one.
@@ -117,7 +118,7 @@ class _Parser:
 
     def _array(self, name: str, sizes: list[int]) -> Image:
         """An array as it is declared, or in older files as (batch, channel, row, column), whatever its axes."""
-        is_exact = self.network.arrayInputShapeMapping == 1
+        is_exact = _ARE_EXACT[self.network.arrayInputShapeMapping]
         if not is_exact and len(sizes) not in (0, 1, 3):
             refuse(name, "an array of 1 or 3 axes", f"shape {tuple(sizes[: MOST_AXES + 1])}", "the file is damaged")
         if not sizes:

@@ -9,11 +9,11 @@ from ...errors import refuse
 from ..graph.node import Constant, Entry, Node, Translation, always
 from .coreml_schema import Message, weights
 
-_POOLINGS = ("max", "average")
-_LAST = 1  # of the two orders of values, channel last
-_SAME = ("same_upper", "same_lower")
+_POOLINGS = {0: "max", 1: "average", 2: "L2"}
+_ARE_CHANNELS_LAST = {0: False, 1: True}
+_SAME = {0: "same_upper", 1: "same_lower"}
 _CURVES = {"ReLU": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
-_UNARY = ("SQRT", "RSQRT", "INVERSE", "POWER", "EXP", "LOG", "ABS", "THRESHOLD")
+_UNARY = dict(enumerate(("SQRT", "RSQRT", "INVERSE", "POWER", "EXP", "LOG", "ABS", "THRESHOLD")))
 _EPSILON = 1e-5  # of batch normalisation, where none is given
 
 
@@ -79,9 +79,9 @@ def _connected(where: str, p: Message, outputs: int, inputs: int) -> Node:
 
 def _pooling(entry: Entry) -> Node:
     p: Message = entry.settings
-    if p.type >= len(_POOLINGS):
-        refuse(entry.where, "average or max pooling", "L2 pooling", "it is not supported")
     kind = _POOLINGS[p.type]
+    if kind == "L2":
+        refuse(entry.where, "average or max pooling", "L2 pooling", "it is not supported")
     if p.globalPooling:
         return Node("pool", kind=kind, window=None, strides=None)
     window, strides = _pair(p.kernelSize, 3), _pair(p.stride, 1)
@@ -169,7 +169,7 @@ def _with_alpha(op: str, attribute: str) -> Translation:
 
 def _flatten(entry: Entry) -> list[Node]:
     """Channels, rows and columns into one axis, in this order or with the channels last, and two axes of one value."""
-    moved = [Node("move_axis", source=-3, destination=-1)] * (entry.settings.mode == _LAST)
+    moved = [Node("move_axis", source=-3, destination=-1)] * _ARE_CHANNELS_LAST[entry.settings.mode]
     return [*moved, Node("flatten", start=-3), Node("unsqueeze", axes=(-2, -1))]
 
 
@@ -179,7 +179,7 @@ def _reshape(entry: Entry) -> list[Node]:
     *sequence, channels, rows, columns = p.targetShape
     if sequence not in ([], [1]):
         refuse(entry.where, "a reshape of one image", f"one into {sequence}", "save the model for single images")
-    if p.mode != _LAST:
+    if not _ARE_CHANNELS_LAST[p.mode]:
         return [Node("reshape", shape=(1, channels, rows, columns))]
     back, there = Node("move_axis", source=-1, destination=-3), Node("move_axis", source=-3, destination=-1)
     return [there, Node("reshape", shape=(1, rows, columns, channels)), back]

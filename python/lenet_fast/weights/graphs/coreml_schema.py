@@ -21,7 +21,7 @@ from ..arrays.dtypes import MOST_AXES
 from ..arrays.protobuf import FIXED32, LENGTH, VARINT, Field, fields, varint
 from ..graph.node import Constant
 
-_VISITS = 4  # for each field, whose note takes some 200 bytes
+_VISITS = 4  # for each field or number, whose note takes some 200 bytes
 
 #: Messages and their fields: number, name, "*" if repeated, type.
 _SCHEMA = {
@@ -196,7 +196,7 @@ def _integers(field: Field) -> list[int]:
         return [field.signed()]
     numbers, at = [], field.begin
     while at < field.end:
-        charge("visits")
+        charge("visits", _VISITS)
         value, at = varint(field.data, at)
         numbers.append(value - (1 << 64) if value >> 63 else value)
     if at > field.end:
