@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 
 import foreign_arrays
@@ -35,6 +36,7 @@ def file_bytes(tensors):
 
 
 def read(path, data):
+    path.unlink(missing_ok=True)  # MindSpore's own may not be written
     path.write_bytes(data)
     assert format_of(data).name == "MindSpore"
     return mindspore.read(File.open(path))
@@ -50,6 +52,18 @@ def test_a_network(path):
     foreign_arrays.same_arrays(source.tensors, foreign_arrays.lenet())
     assert source.layout == TORCH and source.format == "MindSpore"
     foreign_arrays.computes_like_torch(source)
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_file_of_mindspore(path, checked):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ms = pytest.importorskip("mindspore", reason="mindspore is not installed (pip install mindspore)")
+        tensors = [{"name": name, "data": ms.Tensor(array)} for name, array in foreign_arrays.lenet().items()]
+        ms.save_checkpoint(tensors, str(path), append_dict={"epoch_num": 3, "net": "lenet"}, crc_check=checked)
+    found = read(path, path.read_bytes()).tensors
+    assert found.pop("epoch_num") == 3
+    foreign_arrays.same_arrays(found, foreign_arrays.lenet())
 
 
 @pytest.mark.parametrize("kind", TYPES)

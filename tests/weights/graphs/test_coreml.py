@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import lenet_fast
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from lenet_fast.budget import spending
 from lenet_fast.weights.graphs import coreml
 from lenet_fast.weights.signatures import is_mlmodel
 from protobuf_bytes import field, message
+from trainers import VARIANTS, images_for, torch_module, torch_outputs
 
 # --- files, as coremltools writes them ---
 
@@ -246,6 +249,21 @@ def test_an_array_without_a_batch_axis(path):
     found = loaded(path, model(layers, array((3, 32, 32)), exact=True))
     pixels = foreign_graphs.images("modern")
     assert foreign_graphs.error(found, pixels, foreign_graphs.outputs(foreign_graphs.modern(), pixels)) < 1e-5
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_files_of_coremltools(path, name):
+    """As it converts them from PyTorch; predicting with it takes a Mac."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reason = "coremltools is not installed (pip install coremltools)"
+        coremltools = pytest.importorskip("coremltools", reason=reason)
+        variant = VARIANTS[name].filled()
+        module, pixels = torch_module(variant), images_for(variant)
+        traced = torch.jit.trace(module, torch.from_numpy(pixels[:1]))
+        given = [coremltools.TensorType("image", pixels[:1].shape)]
+        coremltools.convert(traced, inputs=given, convert_to="neuralnetwork").save(str(path))
+    assert foreign_graphs.error(lenet_fast.load(path), pixels, torch_outputs(module, pixels)) < 1e-5
 
 
 # --- class labels ---

@@ -113,9 +113,9 @@ REFUSED = {
     "weights of 32, 16 or 8 bits, found floatValue and float16Value": {1: np.ones(4), 2: bytes(8)},
     "weights of 32, 16 or 8 bits, found int8RawValue": {31: bytes(4)},
     "weights of shape (2, 2), found 5 values": {1: np.ones(5)},
-    "quantised weights of 8 bits, found 0 bits": {30: bytes(4)},
-    "quantised weights of 8 bits, found 4 bits": {30: bytes(4), 40: message({1: 4, 101: LINEAR})},
-    "quantised weights of 8 bits, found 8 bits": {30: bytes(4), 40: message({1: 8})},
+    "quantised weights of 8 bits, found none": {30: bytes(4)},
+    "quantised weights of 8 bits, found 4 bits": {30: bytes(2), 40: message({1: 4, 101: LINEAR})},
+    "quantised weights of 8 bits, found 8 bits, which stand for nothing": {30: bytes(4), 40: message({1: 8})},
 }
 
 

@@ -22,6 +22,7 @@ from ..arrays.protobuf import FIXED32, LENGTH, VARINT, Field, fields, varint
 from ..graph.node import Constant
 
 _VISITS = 4  # for each field or number, whose note takes some 200 bytes
+_FIRST_WAY = 101  # number of the fields that say what quantised weights stand for
 
 #: Messages and their fields: number, name, "*" if repeated, type.
 _SCHEMA = {
@@ -219,26 +220,31 @@ def _values(where: str, given: Message | None, shape: tuple[int, ...]) -> NDArra
         found = " and ".join(forms) or "none"
         refuse(where, "weights of 32, 16 or 8 bits", found, "convert the model without quantising it")
     form = forms[0]
+    if form == "rawValue":
+        _check_codes(where, given.quantization)
     stored = getattr(given, form)
     flat = stored if form == "floatValue" else np.frombuffer(stored, "<f2" if form == "float16Value" else "u1")
     if len(shape) > MOST_AXES or min(shape, default=0) < 0 or prod(shape) != flat.size:
         found = f"{flat.size:,} values"
         refuse(where, f"weights of shape {tuple(shape[: MOST_AXES + 1])}", found, "the file contradicts itself")
     array = flat.reshape(shape)
-    return _unpacked(where, array, given.quantization) if form == "rawValue" else array
+    return _meant(where, array, given.quantization) if form == "rawValue" else array
 
 
-def _unpacked(where: str, codes: NDArray[np.uint8], how: Message | None) -> NDArray[Any]:
-    """What bytes stand for: a factor and a shift for each output, or for all, or a table of 256 values."""
-    linear = None if how is None else how.linearQuantization
-    table = None if how is None else how.lookupTableQuantization
-    if how is None or how.numberOfBits != 8 or (linear is None) == (table is None):
-        found = f"{0 if how is None else how.numberOfBits} bits"
+def _check_codes(where: str, how: Message | None) -> None:
+    """Weights that stand for others must be a byte each, and it must be said in one way what they stand for."""
+    ways = [] if how is None else how.present(_FIRST_WAY)
+    if how is None or how.numberOfBits != 8 or len(ways) != 1:
+        found = "none" if how is None else f"{how.numberOfBits} bits, {' and '.join(ways) or 'which stand for nothing'}"
         refuse(where, "quantised weights of 8 bits", found, "convert the model without quantising it")
+
+
+def _meant(where: str, codes: NDArray[np.uint8], how: Message) -> NDArray[Any]:
+    """What bytes stand for: a factor and a shift for each output, or for all, or a table of 256 values."""
     charge("values", codes.size)
-    if table is not None:
-        return np.asarray(table.floatValue[codes])
-    assert linear is not None
+    if how.lookupTableQuantization is not None:
+        return np.asarray(how.lookupTableQuantization.floatValue[codes])
+    linear = how.linearQuantization
     scale, shift = (array.reshape(-1, *[1] * (codes.ndim - 1)) for array in (linear.scale, linear.bias))
     if np.broadcast_shapes(codes.shape, scale.shape, shift.shape) != codes.shape:
         raise ValueError(f"{where}: {scale.size} factors for weights of shape {codes.shape}")
