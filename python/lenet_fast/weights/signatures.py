@@ -28,6 +28,17 @@ _FLAX_MAP = re.compile(rb"(?:[\x81-\x8f]|\xde..)(?:[\xa0-\xbf]|\xd9.)", re.DOTAL
 _FLAX_ARRAY = re.compile(rb"(?:[\xd4-\xd8]|\xc7.|\xc8..|\xc9....)[\x01\x03]\x93[\x90-\x98]", re.DOTALL)
 _PICKLE = re.compile(rb"\x80[\x02-\x05]|[}\]]q.|\([dl]p?\d*\n|c(numpy|collections|copy_reg)[\w.]*\n", re.DOTALL)
 _ONLY_NUMBERS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#[^\n]*\n\s*)*[+-]?\.?\d[\d\s,;.eE+-]*")
+_ONLY_WORDS = re.compile(rb"\s*(?:(?:0[xX])?[0-9a-fA-F]{1,4}[\s,;]+){2,}(?:0[xX])?[0-9a-fA-F]{0,4}")
+#: An array with its values: a type, a name, sizes, perhaps a word or two (PROGMEM), a brace, and a number.
+_C_ARRAY = re.compile(
+    rb"\b[A-Za-z_]\w{0,63}\s{1,9}[A-Za-z_]\w{0,199}\s{0,9}"
+    rb"(?:\[[^][{};=]{0,200}\]\s{0,9}){1,8}[^][{};=]{0,200}=\s{0,999}\{[\s{]{0,999}[+-]?\.?\d"
+)
+#: A count, then a line of a name, perhaps a type, a count, and values in hexadecimal.
+_TENSORRT = re.compile(
+    rb"\s{0,99}\d{1,6}\s{1,99}(?=\S{0,255}[A-DF-Za-df-z_])\S{1,256}[ \t]{1,9}(?:[01][ \t]{1,9})?\d{1,9}[ \t]{1,9}"
+    rb"[0-9a-fA-F]{1,8}\s"
+)
 
 
 def starts_with(beginning: bytes) -> Callable[[bytes], bool]:
@@ -110,9 +121,21 @@ def is_pickle(data: bytes) -> bool:
     return _PICKLE.match(data) is not None
 
 
+def is_tensorrt(data: bytes) -> bool:
+    """The .wts of TensorRT's samples and of tensorrtx."""
+    return _TENSORRT.match(data[:1024]) is not None
+
+
+def is_c_header(data: bytes) -> bool:
+    """A text of C that has an array of numbers in it."""
+    start = data[:_LARGEST_TEXT]
+    return b"\0" not in start and _C_ARRAY.search(start) is not None
+
+
 def is_text(data: bytes) -> bool:
-    """Numbers as text."""
-    return _ONLY_NUMBERS.fullmatch(data[:1024]) is not None
+    """Numbers as text, decimal or hexadecimal."""
+    start = data[:1024]
+    return any(only.fullmatch(start) for only in (_ONLY_NUMBERS, _ONLY_WORDS))
 
 
 # --- what is inside a zip archive ---

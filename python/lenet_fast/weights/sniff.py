@@ -64,6 +64,8 @@ FORMATS = (
     Format("Caffe", signs.is_caffe, "graphs.caffe"),
     Format("Flax", signs.is_flax, "arrays.flax"),
     Format("pickle", signs.is_pickle, "arrays.pickles"),  # behind PyTorch, whose older files are pickles too
+    Format("TensorRT", signs.is_tensorrt, "arrays.tensorrt"),
+    Format("C", signs.is_c_header, "arrays.c_header"),
     Format("text", signs.is_text, "arrays.text"),
 )
 
@@ -76,7 +78,7 @@ _PACKED = (
 #: For messages.
 SUPPORTED = (
     "safetensors", "npz", "PyTorch", "Keras", "ONNX", "TFLite", "Caffe", "OpenVINO", "ncnn", "TensorFlow", "MXNet",
-    "MATLAB", "Flax", "Paddle",
+    "MATLAB", "Flax", "Paddle", "TensorRT .wts", "C headers",
 )  # fmt: skip
 
 #: Graphs in protobuf that begin as ONNX does, or nearly so: first bytes, what it is, and the way out.
