@@ -49,7 +49,14 @@ def _without_remarks(data: bytes) -> str:
     """The text, its lines joined where they go on, and a space instead of each remark."""
     charge("visits", sum(map(data.count, (b'"', b"'", b"//", b"/*"))))
     text = data.decode("latin-1").replace("\r\n", "\n").replace("\\\n", "")
-    return _REMARK.sub(lambda match: match[1] or " ", text)
+    return _REMARK.sub(_instead, text)
+
+
+def _instead(match: re.Match[str]) -> str:
+    """A text as it is, and a space for a remark."""
+    if match[0].startswith("/*") and (len(match[0]) < 4 or not match[0].endswith("*/")):
+        refuse("", "a whole text of C", "a remark that does not close", "the file was cut off")
+    return match[1] or " "
 
 
 class _Parser:
@@ -107,13 +114,13 @@ class _Parser:
         return [] if "(" in statement else [*statement, "{}"]
 
     def _skip_body(self) -> None:
-        """Skip to the brace that closes; an array of floats inside a function is refused, if it is no buffer of zeros."""
+        """Skip to the brace that closes; an array of floats inside a function is refused, but for zeros."""
         depth, before = 1, ""
         words: set[str] = set()
         for token in self._tokens():
-            if token == "{" and before == "=" and "[" in words and words & self._names.floats:
-                if not _ONLY_ZERO.match(self._text, self._at):
-                    refuse("", "arrays at the top of the file", "one inside a function", _WAY_OUT)
+            is_array = token == "{" and before == "=" and "[" in words and bool(words & self._names.floats)
+            if is_array and not _ONLY_ZERO.match(self._text, self._at):
+                refuse("", "arrays at the top of the file", "one inside a function", _WAY_OUT)
             depth += (token == "{") - (token == "}")
             if not depth:
                 return
@@ -137,8 +144,8 @@ class _Parser:
         first = next(self._tokens(), "")
         if first == "{":
             return self._values(statement)
-        name, _ = _name_and_kinds(statement)
-        if "[" in statement and not {"*", "char"} & set(statement):
+        name, kinds = _name_and_kinds(statement)
+        if "[" in statement and not {"*", "char"} & set(kinds):
             refuse(name, "values in braces", repr(first[:40]), _WAY_OUT)
         token = first
         while token not in (";", ""):
@@ -151,10 +158,10 @@ class _Parser:
         """Take the array whose braces have just opened, or skip a table of texts or pointers."""
         match = _TOKEN.match(self._text, self._at)
         first = match[1] if match else ""
-        if "*" in statement or first.startswith('"'):
-            self._skip_body()
-            return statement
         name, kinds = _name_and_kinds(statement)
+        if "*" in kinds or first.startswith('"'):
+            self._skip_body()
+            return [kind for kind in kinds if kind != "*"]
         if "[" not in statement or not name.isidentifier() or not self._names.are_floats(kinds):
             self._refuse_kind(name, kinds, first)
         if name in self._tensors or not all(self._names.conditions):
@@ -237,14 +244,17 @@ class _Names:
         """What stands in the brackets of a declaration; None for those that are empty."""
         sizes: list[int | None] = []
         words: list[str] = []
+        last = ""
         for token in statement[statement.index("[") :]:
-            if token == "]":
-                sizes.append(self._size(words) if words else None)
             if token in "[]":
-                words = []
+                if token == last:
+                    self._size(["[", *words])  # one in the other
+                if token == "]":
+                    sizes.append(self._size(words) if words else None)
+                words, last = [], token
             else:
                 words.append(token)
-        return sizes
+        return sizes if last == "]" else [self._size(["[", *words])]
 
     def _size(self, words: Sequence[str]) -> int:
         size = self._product(words)

@@ -1,7 +1,7 @@
 """The values of an array in C, between braces: numbers that are written out, in braces that are nested evenly.
 
-As in C, inner braces may be left out, so that the values of all inner axes stand one behind the other; and a list of one
-zero fills the array with zeros. Any other list that is too short, which C fills up too, is refused: it was cut off.
+As in C, inner braces may be left out, so that the values of all inner axes stand one behind the other, and a list of
+one zero fills the array with zeros. Any other list that is too short, which C fills up too, is refused: it was cut off.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from ..source import TORCH, UNKNOWN, Source, Tensors
 
 #: As the samples number types -> hexadecimal digits of a value, and what it is.
 _TYPES = {"0": (8, ">f4"), "1": (4, ">f2")}
+_PIECE = 1 << 12  # values that are padded at once
 _CONTROL = set(range(32))
 _BLANKS = b" \t\n\r\v\f"
 _PYTORCH = _TYPES["0"]
@@ -76,8 +77,13 @@ def _values(name: str, words: list[str], digits: int, kind: str) -> NDArray[Any]
         bad = next(word for word in words if len(word) > digits)
         refuse(name, f"values of {digits} hexadecimal digits at most", repr(bad[:40]), _WAY_OUT)
     try:
-        data = bytes.fromhex("".join(word.rjust(digits, "0") for word in words))
+        starts = range(0, len(words), _PIECE)
+        data = b"".join(_bytes(words[start : start + _PIECE], digits) for start in starts)
     except ValueError:
         bad = next(word for word in words if not set(word) <= set("0123456789abcdefABCDEF"))
         refuse(name, "values in hexadecimal digits", repr(bad[:40]), _WAY_OUT)
     return np.frombuffer(data, kind)
+
+
+def _bytes(words: list[str], digits: int) -> bytes:
+    return bytes.fromhex("".join(word.rjust(digits, "0") for word in words))
