@@ -226,7 +226,7 @@ def _many_names(path: Path) -> bytes:
 def _many_sizes(path: Path) -> bytes:
     """40,000 names of sizes, each twice the one before."""
     lines = (f"#define N{n + 1} N{n}*2\n" for n in range(40_000))
-    return ("#define N0 1\n" + "".join(lines) + "const float a[N40000] = {1};").encode()
+    return (_ARRAY + "#define N0 1\n" + "".join(lines) + "const float b[N40000] = {1};").encode()
 
 
 CASES = {
@@ -269,8 +269,8 @@ CASES = {
     "folder_one_long_line": Case("", _tensor("1," * 500_000), "memory"),
     "folder_empty_lines": Case("", _tensor("\n" * 900_000 + "1"), "memory", "visits"),
     "folder_many_files": Case("", _many_files, "time"),
-    "folder_long_name": Case("", _tensor("x", "a" * 240 + ".txt"), "sentence"),
-    "folder_name_of_no_text": Case("", _tensor("x", "\udcff.txt"), "sentence"),
+    "folder_long_name": Case("", _tensor("x 1", "a" * 240 + ".txt"), "sentence"),
+    "folder_name_of_no_text": Case("", _tensor("x 1", "\udcff.txt"), "sentence"),
     "folder_words": Case("", _tensor("FFFF\n" * 260_000), "memory", options={"fraction_bits": 8}),
     "folder_one_line_of_words": Case("", _tensor("0x7FFF," * 500_000, "a.hex"), "memory", options={"fraction_bits": 8}),
     "folder_memory_remarks": Case("", _tensor(";\n" * 260_000 + "memory_initialization_radix", "a.coe"), "time"),

@@ -129,10 +129,10 @@ def test_files_that_are_no_tensors(folder):
 
 
 def test_any_suffix_and_none_is_a_tensor(folder):
-    for name in ("c1.mdl", "c2.dat", "c3", "c4.weight", "c4.bias", "c5.0", "c5.1", "c6.weight.TXT"):
+    for name in ("c1.mdl", "c2.dat", "c3", "c4.weight", "c4.bias", "c5.0", "c5.1", "c7.w", "c7.b", "c6.weight.TXT"):
         (folder / name).write_text("0.5\n-1\n")
     names = list(text.read_folder(folder).tensors)
-    assert names == ["c1", "c2", "c3", "c4.bias", "c4.weight", "c5.0", "c5.1", "c6.weight"]
+    assert names == ["c1", "c2", "c3", "c4.bias", "c4.weight", "c5.0", "c5.1", "c6.weight", "c7.b", "c7.w"]
 
 
 BESIDE = {
@@ -165,6 +165,11 @@ def test_what_lies_beside_tensors_is_left_aside(folder):
         ("b.bin", b"\x00\x00\x80?\xff", "found other bytes"),
         ("b.txt", b"bias: 0.5", "found 'bias:'"),
         ("b.txt", b"FFFE x", "found 'x'"),
+        ("b.txt", b"NaN\nNaN\n", "found 'NaN'"),
+        ("b.txt", b"-inf", "found '-inf'"),
+        ("b.txt", b"XXXX zzzz", "found 'XXXX'"),
+        ("b.txt", b"# shape 2\none two", "found 'one'"),
+        ("b.raw", bytes(40), "found other bytes"),
         ("b.h", b"const float b[2] = {1, 2};", "found arrays in C; pass this file alone"),
     ],
 )

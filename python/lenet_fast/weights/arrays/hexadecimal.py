@@ -37,7 +37,7 @@ def is_word(text: str) -> bool:
 
 def whole_numbers(words: Sequence[str]) -> NDArray[np.int16]:
     """(n,) what the words stand for."""
-    return np.array([int(word, 16) for word in words], np.uint16).view(np.int16)
+    return np.fromiter((int(word, 16) for word in words), np.uint16, len(words)).view(np.int16)
 
 
 def behind_memory_header(text: str) -> str | None:

@@ -40,6 +40,7 @@ _IS_GAP = np.isin(np.arange(256), list(b" \t\r\n\f\v,;"))
 _PIECE = 1 << 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _SHAPE = re.compile(r"#\s*shape[:\s=]*((?:[\dx,()\[\]][\dx\s,()\[\]]*)?)", re.IGNORECASE | re.ASCII)
+_UNKNOWN = re.compile(r"[+-]?(nan|inf(inity)?)|[xz]+", re.IGNORECASE | re.ASCII)  # as memories have x for any digit
 _ADDRESS = re.compile(r"@0{1,16}")  # of the first word of a memory
 _WAY_OUT = "put one file of numbers (or .npy) per tensor, and no others, into a folder and pass the folder"
 
@@ -54,7 +55,7 @@ _NAMED_BESIDE = re.compile(
     r"(readme|licen[cs]e|copying|changelog|makefile|dockerfile|cmakelists|requirements)", re.IGNORECASE
 )
 #: What is a suffix, and no part of a tensor's name as it is in conv1.weight or layer.0.
-_SUFFIX = re.compile(r"(?<=.)\.(?!(?:\d+|weights?|kernel|bias(?:es)?)$)[^.]+$", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?<=.)\.(?!(?:\d+|weights?|kernel|bias(?:es)?|[wb])$)[^.]+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def read_folder(path: Path) -> Source:
             if tensor is None:
                 continue
             if name in found:
-                refuse("", "one file per tensor", f"two of the name {name!r} ({files[name]}, {one.name})", "remove one")
+                refuse("", "one file per tensor", f"two of the name {name!r} ({files[name]}, {one.name})", "rename one")
             found[name], files[name] = tensor, one.name
     if not found:
         refuse("", "a folder with a model", "no file of numbers in it", _WAY_OUT)
@@ -150,10 +151,10 @@ def _numbers(file: File) -> _Numbers | None:
     words, widths = _words(lines)
     if not words:
         refuse("", "numbers", "none", _WAY_OUT)
-    decimal = np.array([float(word) for word in words], np.float64) if all(map(_is_number, words)) else None
+    decimal = np.fromiter(map(float, words), np.float64, len(words)) if all(map(_is_number, words)) else None
     is_hexadecimal = hexadecimal.are_words(words)
     if decimal is None and not is_hexadecimal:
-        _refuse_other(words)
+        _refuse_other(words, has_shape=shape is not None)
         return None
     if is_hexadecimal and (in_memory is not None or file.path.suffix.lower() == ".hex"):
         decimal = None
@@ -165,8 +166,10 @@ def _numbers(file: File) -> _Numbers | None:
 def _decoded(data: bytes) -> str:
     charge("visits", _words_in(data))
     try:
+        if b"\0" in data:  # which is UTF-8 too
+            raise ValueError("a zero byte")
         return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         raise WeightsError("", "numbers as text", "other bytes", _WAY_OUT) from error
 
 
@@ -198,11 +201,11 @@ def _is_number(word: str) -> bool:
     return len(word) <= _LONGEST_NUMBER and _NUMBER.fullmatch(word) is not None
 
 
-def _refuse_other(words: list[str]) -> None:
-    """Refuse what has some numbers and something else."""
+def _refuse_other(words: list[str], has_shape: bool) -> None:
+    """Refuse what has some numbers, or something that stands for them, and something else."""
     strange = (word for word in words if not _is_number(word) and not hexadecimal.is_word(word))
     bad = next(strange, None) or next(word for word in words if not _is_number(word))
-    if any(hexadecimal.is_word(word) or any(map(str.isdigit, word)) for word in words):
+    if has_shape or any(hexadecimal.is_word(w) or _UNKNOWN.fullmatch(w) or any(map(str.isdigit, w)) for w in words):
         way_out = f"decimal numbers, or hexadecimal words of four digits; {_WAY_OUT}"
         refuse("", "numbers", f"{bad[:40]!r}", way_out)
 
