@@ -78,6 +78,8 @@ const wide b[3] PROGMEM = {1, \\
 2, 3};
 __attribute__((aligned(16))) static const float c[AREA * 1] __attribute__((section(".x"))) = {1,2,3,4,5,6,7,8,9},
   d[] = {7};
+__attribute__((aligned(4 * 4))) const float g[1] = {5};
+const char *const more[] = {"a"};
 const float e[2] {8, 9};
 float buffer[AREA] = {0};
 static float sum(const float *x, int n) { float t[2] = {0}; for (int i = 0; i < n; ++i) { t[0] += x[i]; } return t[0]; }
@@ -95,6 +97,7 @@ def test_arrays_among_all_that_a_text_of_c_has(tmp_path):
         "c": nine,
         "d": [7],
         "f": [3],
+        "g": [5],
         "e": [8, 9],
         "buffer": [0] * 9,
     }
@@ -134,6 +137,7 @@ FLOAT = "const float a[1] = {1};\n"
         (FLOAT + "std::array<float, 2> b = {1, 2};", "wanted an array of float or double"),
         (FLOAT + "struct layer b = {.w = {1}};", "b: wanted an array of float or double, found struct layer"),
         (FLOAT + "const float b[1] = B_VALUES;", "b: wanted values in braces, found 'B_VALUES'"),
+        (FLOAT + "alignas(2 * 8) const float b[1] = B_VALUES;", "b: wanted values in braces, found 'B_VALUES'"),
         (FLOAT + "float x = 1, b[1] = {2};", "a statement for each array"),
         (FLOAT + "extern const float b[1];", "b: wanted its values, found a declaration alone"),
         (FLOAT + "void f() { static const float b[2] = {1, 2}; }", "arrays at the top of the file, found one inside"),

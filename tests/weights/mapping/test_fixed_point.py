@@ -36,7 +36,7 @@ def test_the_number_of_fraction_bits_is_asked_for_and_never_guessed():
 def test_where_nothing_is_fixed_point_the_keyword_is_refused():
     plain = Source("folder", {"a": WORDS})
     assert as_fractions(plain, None) is plain
-    with pytest.raises(WeightsError, match="found none in this folder; leave fraction_bits out"):
+    with pytest.raises(WeightsError, match="found none .folder.; leave fraction_bits out"):
         as_fractions(plain, 8)
 
 

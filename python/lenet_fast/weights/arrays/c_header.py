@@ -145,7 +145,7 @@ class _Parser:
         if first == "{":
             return self._values(statement)
         name, kinds = _name_and_kinds(statement)
-        if "[" in statement and not {"*", "char"} & set(kinds):
+        if "[" in statement and "char" not in kinds and not _are_pointers(kinds):
             refuse(name, "values in braces", repr(first[:40]), _WAY_OUT)
         token = first
         while token not in (";", ""):
@@ -159,7 +159,7 @@ class _Parser:
         match = _TOKEN.match(self._text, self._at)
         first = match[1] if match else ""
         name, kinds = _name_and_kinds(statement)
-        if "*" in kinds or first.startswith('"'):
+        if first.startswith('"') or _are_pointers(kinds):
             self._skip_body()
             return [kind for kind in kinds if kind != "*"]
         if "[" not in statement or not name.isidentifier() or not self._names.are_floats(kinds):
@@ -183,6 +183,11 @@ def _name_and_kinds(statement: Sequence[str]) -> tuple[str, Sequence[str]]:
     """What stands before the first bracket, or last; and all before it."""
     end = statement.index("[") if "[" in statement else len(statement)
     return (statement[end - 1], statement[: end - 1]) if end else ("", ())
+
+
+def _are_pointers(kinds: Sequence[str]) -> bool:
+    """Whether a * stands before the name, but for words that qualify it; one in an attribute is none."""
+    return next((kind for kind in reversed(kinds) if kind not in ("const", "volatile", "restrict")), "") == "*"
 
 
 class _Names:

@@ -19,7 +19,7 @@ def as_fractions(source: Source, fraction_bits: int | None) -> Source:
     """The source with its words as the fractions that they stand for; WeightsError asks where nobody says how."""
     if not source.fixed_point:
         if fraction_bits is not None:
-            refuse("fraction_bits", "words of fixed point", f"none in this {source.format}", "leave fraction_bits out")
+            refuse("fraction_bits", "words of fixed point", f"none ({source.format})", "leave fraction_bits out")
         return source
     words = {name: source.tensors[name] for name in source.tensors if name in source.fixed_point}
     _refuse_other_words(words)
@@ -35,7 +35,7 @@ def _refuse_other_words(words: Tensors) -> None:
     limits = np.iinfo(np.int16)
     for name, array in words.items():
         if array.min() < limits.min or array.max() > limits.max:
-            found = f"{int(max(array.min(), array.max(), key=abs)):,}"
+            found = f"{max(array.min(), array.max(), key=abs):,.0f}"
             refuse(name, f"whole numbers of 16 bits ({limits.min:,} to {limits.max:,})", found, _DIVIDE)
     if all(array.min() >= 0 for array in words.values()):
         found = "none that is negative: words of fewer bits, or without a sign"
