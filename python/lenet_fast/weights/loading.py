@@ -66,7 +66,7 @@ def load(
     compact
         "ascending" or "wrapped": the order of C3's kernels, where they are stored without gaps.
     fraction_bits
-        0 to 15: how many bits stand behind the point in words of 16 bits that are weights of fixed point.
+        0 to 15: how many bits stand behind the point where weights are words of 16 bits, the same in all tensors.
     budget
         The most that loading may take; the default one holds any LeNet. Beyond it the file is refused, within a second.
 

@@ -16,6 +16,7 @@ TENSORFLOW = 0xDB4775248B80FB57.to_bytes(8, "little")  # ends the index of a che
 TORCH = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # in the first of the pickles of the older layout
 _MATLAB = (b"\0\1IM", b"\1\0MI")
 _LARGEST_TEXT = 1 << 17  # bytes in which a file says what it is
+_LARGEST_CODE = 1 << 20  # with headers of the system before it
 
 _OPENVINO = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*<net\s[^>]*\bversion=")
 _NCNN = re.compile(rb"\s*7767517\s")
@@ -34,6 +35,8 @@ _C_ARRAY = re.compile(
     rb"\b[A-Za-z_]\w{0,63}\s{1,9}[A-Za-z_]\w{0,199}\s{0,9}"
     rb"(?:\[[^][{};=]{0,200}\]\s{0,9}){1,8}[^][{};=]{0,200}=\s{0,999}\{[\s{]{0,999}[+-]?\.?\d"
 )
+#: An array whose values are in another file.
+_C_ARRAY_ELSEWHERE = re.compile(rb"\bextern\s{1,9}(?:const\s{1,9})?(?:float|double)\s{1,9}\w{1,200}\s{0,9}\[")
 #: A count, then a line of a name, perhaps a type, a count, and values in hexadecimal.
 _TENSORRT = re.compile(
     rb"\s{0,99}\d{1,6}\s{1,99}(?=\S{0,255}[A-DF-Za-df-z_])\S{1,256}[ \t]{1,9}(?:[01][ \t]{1,9})?\d{1,9}[ \t]{1,9}"
@@ -127,9 +130,9 @@ def is_tensorrt(data: bytes) -> bool:
 
 
 def is_c_header(data: bytes) -> bool:
-    """A text of C that has an array of numbers in it."""
-    start = data[:_LARGEST_TEXT]
-    return b"\0" not in start and _C_ARRAY.search(start) is not None
+    """A text of C that has an array of numbers in it, or says that there is one."""
+    start = data[:_LARGEST_CODE]
+    return b"\0" not in start and any(array.search(start) for array in (_C_ARRAY, _C_ARRAY_ELSEWHERE))
 
 
 def is_text(data: bytes) -> bool:

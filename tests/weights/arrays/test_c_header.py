@@ -66,7 +66,8 @@ typedef double wide;
 enum { A = 1, B };
 struct layer { float w[2]; int n; };
 static const float lr = 0.1f, scale = 2.0;
-const int N = 5;
+const int N = 5, M = 6;
+static const unsigned TWO = (1 * 2);
 const char *names[] = {"a", "b}"};
 char word[2][3] = {"{", "}"};
 float out[MAPS][AREA];
@@ -78,7 +79,7 @@ const wide b[3] PROGMEM = {1, \\
 2, 3};
 __attribute__((aligned(16))) static const float c[AREA * 1] __attribute__((section(".x"))) = {1,2,3,4,5,6,7,8,9},
   d[] = {7};
-__attribute__((aligned(4 * 4))) const float g[1] = {5};
+__attribute__((aligned(4 * 4))) const float g[TWO] = {5, 6};
 const char *const more[] = {"a"};
 const float e[2] {8, 9};
 float buffer[AREA] = {0};
@@ -97,9 +98,8 @@ def test_arrays_among_all_that_a_text_of_c_has(tmp_path):
         "c": nine,
         "d": [7],
         "f": [3],
-        "g": [5],
+        "g": [5, 6],
         "e": [8, 9],
-        "buffer": [0] * 9,
     }
     assert lists(tmp_path, STRANGE.replace("\n", "\r\n")) == lists(tmp_path, STRANGE)
     assert lists(tmp_path, "\ufeff// 权重\nconst float a[1] = {2};") == {"a": [2]}
@@ -108,7 +108,10 @@ def test_arrays_among_all_that_a_text_of_c_has(tmp_path):
 @pytest.mark.skipif(not shutil.which("cc"), reason="there is no compiler here (Debian: apt-get install gcc)")
 def test_a_compiler_reads_the_same(tmp_path):
     plain = (
-        STRANGE.replace("PROGMEM", "").replace("const float e[2] {8", "const float e[2] = {8").replace("{lr}", "{0}")
+        STRANGE.replace("PROGMEM", "")
+        .replace("static const unsigned TWO = (1 * 2);", "#define TWO 2")
+        .replace("const float e[2] {8", "const float e[2] = {8")
+        .replace("{lr}", "{0}")
     )
     source = plain.replace("static const float c", "const float c")
     (tmp_path / "weights.c").write_text(source)
@@ -151,6 +154,9 @@ FLOAT = "const float a[1] = {1};\n"
         ("#define N 2\n#undef N\nconst float a[N] = {1, 2};", "found 'N'"),
         ("#define N(x) 2\nconst float a[N] = {1, 2};", "found 'N'"),
         ("const float a[2 + 1] = {1, 2, 3};", "found '2 + 1'"),
+        ("const int N = 1, M = 2;\nconst float a[N] = {1};", "found 'N'"),
+        ("extern int N;\nconst float a[N] = {1};", "found 'N'"),
+        ("extern const float a[2];", "a: wanted its values, found a declaration alone"),
         ("const float a[0] = {1};", "found '0'"),
         ("const float a[2][3 = {1, 2};", "found '[ 3'"),
         ("const float a[2[3]] = {1, 2};", "found '[ 2'"),
@@ -172,6 +178,19 @@ FLOAT = "const float a[1] = {1};\n"
 def test_what_only_a_compiler_can_follow_is_refused(tmp_path, text, found):
     """Whatever could be a tensor that is missing, another one, or in other numbers."""
     assert found in foreign_arrays.refused(c_header.read, tmp_path / "m.h", text.encode())
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no compiler here (Debian: apt-get install gcc)")
+def test_what_the_compiler_sees_is_read(tmp_path):
+    """The way out that sentences name, with what the system's headers bring."""
+    (tmp_path / "b.inc").write_text("3, 4")
+    (tmp_path / "sizes.h").write_text("#if 1\n#define N 2\n#else\n#define N 3\n#endif\n")
+    text = '#include <math.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include "sizes.h"\n'
+    text += 'const float a[N] = {1, 2};\nconst float b[N] = {\n#include "b.inc"\n};\n'
+    (tmp_path / "weights.h").write_text(text)
+    done = subprocess.run(["cc", "-E", "-P", tmp_path / "weights.h"], check=True, capture_output=True)
+    assert is_c_header(done.stdout)
+    assert lists(tmp_path, done.stdout) == {"a": [1, 2], "b": [3, 4]}
 
 
 def test_sizes_that_double_stay_small(tmp_path):

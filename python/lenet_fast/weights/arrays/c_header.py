@@ -1,10 +1,10 @@
 """C text with arrays of weights (.h, .c), as embedded projects keep them: `const float conv1_w[6][1][5][5] = {...};`.
 
 Taken are the arrays of float and double at the top of the file, in the shapes that they are declared with (`c_values`).
-A size is a number, a name that #define gave one, or a product of these. Scalars, functions, tables of texts and of
-pointers are no weights. Whole numbers are: quantised ones, whose scale no array says, so they are refused and not read
-as floats; and so is whatever else could hide a tensor, such as types, initialisers and conditions that only a compiler
-can follow. Nothing is evaluated or executed.
+A size is a number, a constant or a name that #define gave one, or a product of these. Scalars, functions, buffers,
+tables of texts and of pointers are no weights. Whole numbers are: quantised ones, whose scale no array says, so they
+are refused and not read as floats; and so is whatever else could hide a tensor, such as types, initialisers and
+conditions that only a compiler can follow. Nothing is evaluated or executed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SIZE = re.compile(r"(0[xX][0-9a-fA-F]{1,9}|0|[1-9]\d{0,9})[uUlL]{0,3}", re.ASCI
 _DEFINE = re.compile(r"define\s+(\w+)(?![\w(])(.*)", re.ASCII)
 _GUARD = re.compile(r"(?:ifndef\s+|if\s+!\s*defined\s*\(?\s*)(\w+)", re.ASCII)
 _ONLY_ZERO = re.compile(r"\s*(?:0(?:\.0*)?[fF]?\s*,?\s*)?\}")
-_LARGEST, _LONGEST_SIZE, _MOST_WORDS = 1 << 40, 200, 1000
+_LARGEST, _LONGEST_SIZE, _MOST_FACTORS, _MOST_WORDS = 1 << 40, 200, 40, 1000
 _WAY_OUT = "keep the weights alone in a header, as arrays of float with their values in braces"
 _COMPILED = "pass what the compiler sees: cc -E -P prints it"
 
@@ -66,6 +66,7 @@ class _Parser:
         self._text, self._at = text, 0
         self._names = _Names()
         self._tensors: Tensors = {}
+        self._defined: set[str] = set()  # buffers too
         self._elsewhere: set[str] = set()
         self._open = 0  # braces of extern "C" and of namespaces
 
@@ -87,7 +88,7 @@ class _Parser:
                 refuse("", "statements of C", f"one of more than {_MOST_WORDS:,} words", _WAY_OUT)
         if self._open or self._names.conditions:
             refuse("", "a whole text of C", "one whose braces or conditions do not close", "the file was cut off")
-        for name in sorted(self._elsewhere - set(self._tensors)):
+        for name in sorted(self._elsewhere - self._defined):
             refuse(name, "its values", "a declaration alone", "put all arrays into one file")
         return self._tensors
 
@@ -147,11 +148,13 @@ class _Parser:
         name, kinds = _name_and_kinds(statement)
         if "[" in statement and "char" not in kinds and not _are_pointers(kinds):
             refuse(name, "values in braces", repr(first[:40]), _WAY_OUT)
-        token = first
-        while token not in (";", ""):
-            token = next(self._tokens(), "")
-            if token == "{":
+        value = [first]
+        while value[-1] not in (";", ""):
+            value = [*value[-_MOST_FACTORS:], next(self._tokens(), "")]
+            if value[-1] == "{":
                 refuse(name, "a statement for each array", "several, or a function inside one", _WAY_OUT)
+        if "[" not in statement and self._names.are_whole(kinds):
+            self._names.constant(name, value[:-1])
         return []
 
     def _values(self, statement: list[str]) -> list[str]:
@@ -164,10 +167,13 @@ class _Parser:
             return [kind for kind in kinds if kind != "*"]
         if "[" not in statement or not name.isidentifier() or not self._names.are_floats(kinds):
             self._refuse_kind(name, kinds, first)
-        if name in self._tensors or not all(self._names.conditions):
-            found = "two" if name in self._tensors else "one under a condition (#if)"
+        if name in self._defined or not all(self._names.conditions):
+            found = "two" if name in self._defined else "one under a condition (#if)"
             refuse(name, "one array of each name, whatever the compiler is told", found, _COMPILED)
-        self._tensors[name], self._at = array_in(self._text, self._at, name, self._names.sizes(statement))
+        array, self._at = array_in(self._text, self._at, name, self._names.sizes(statement))
+        self._defined.add(name)
+        if array is not None:
+            self._tensors[name] = array
         return list(kinds)  # another may follow behind a comma
 
     def _refuse_kind(self, name: str, kinds: Sequence[str], first: str) -> NoReturn:
@@ -241,8 +247,11 @@ class _Names:
     def _define(self, name: str, text: str) -> None:
         """A size, or None for one that cannot be told; or another name of a type."""
         self.same_type(name, text)
-        is_told = len(text) < _LONGEST_SIZE and all(self.conditions)
-        value = self._product(re.findall(r"\w+|\S", text)) if is_told else None
+        self.constant(name, re.findall(r"\w+|\S", text) if len(text) < _LONGEST_SIZE else ())
+
+    def constant(self, name: str, words: Sequence[str]) -> None:
+        """Note a size; one that cannot be told, or that is another each time, is none."""
+        value = self._product(words) if len(words) < _MOST_FACTORS and all(self.conditions) else None
         self._sizes[name] = value if self._sizes.get(name, value) == value else None
 
     def sizes(self, statement: Sequence[str]) -> list[int | None]:

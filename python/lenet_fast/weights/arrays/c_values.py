@@ -1,7 +1,8 @@
 """The values of an array in C, between braces: numbers that are written out, in braces that are nested evenly.
 
-As in C, inner braces may be left out, so that the values of all inner axes stand one behind the other, and a list of
-one zero fills the array with zeros. Any other list that is too short, which C fills up too, is refused: it was cut off.
+As in C, inner braces may be left out, so that the values of all inner axes stand one behind the other. A list of one
+zero fills an array with zeros: a buffer. Any other list that is too short, which C fills up too, is refused: it was cut
+off.
 """
 
 from __future__ import annotations
@@ -27,20 +28,18 @@ _BITS = re.compile(r"([+-]?0[xX][0-9a-fA-F]{1,16}(?:\.[0-9a-fA-F]{0,32})?[pP][+-
 _LONGEST_NUMBER = 80
 
 
-def array_in(text: str, at: int, name: str, sizes: Sequence[int | None]) -> tuple[NDArray[Any], int]:
+def array_in(text: str, at: int, name: str, sizes: Sequence[int | None]) -> tuple[NDArray[Any] | None, int]:
     """The float64 array whose first brace opened before `at`, and the place behind the one that closes it.
 
-    `sizes` are those of its declaration, None where brackets are empty.
+    `sizes` are those of its declaration, None where brackets are empty. A buffer is None.
     """
     if len(sizes) > MOST_AXES:
         refuse(name, f"an array of {MOST_AXES} axes at most", f"{len(sizes)}")
     braces = _Braces(name)
     end = braces.read(text, at)
-    shape = braces.shape(sizes)
-    if math.prod(shape) == len(braces.values):
-        return np.array(braces.values, np.float64).reshape(shape), end
-    charge("values", math.prod(shape))
-    return np.zeros(shape), end
+    if braces.is_buffer(sizes):
+        return None, end
+    return np.array(braces.values, np.float64).reshape(braces.shape(sizes)), end
 
 
 class _Braces:
@@ -92,11 +91,19 @@ class _Braces:
         wanted = f"braces that are nested evenly, {MOST_AXES} deep at most"
         refuse(self._name, wanted, "numbers beside a brace, at two depths, or deeper")
 
+    @property
+    def _nested(self) -> tuple[int, ...]:
+        """How many rows or values there are at each depth."""
+        return tuple(self._lengths[depth] for depth in sorted(self._lengths))
+
+    def is_buffer(self, sizes: Sequence[int | None]) -> bool:
+        """Whether an array of more values is filled by one zero, or by none."""
+        is_zero = not any(self.values) and all(length <= 1 for length in self._nested)
+        return is_zero and None not in sizes and math.prod(size or 0 for size in sizes) > len(self.values)
+
     def shape(self, sizes: Sequence[int | None]) -> tuple[int, ...]:
         """The declared shape, if braces and values are of it; where it is empty brackets, what the braces are."""
-        nested, count = tuple(self._lengths[depth] for depth in sorted(self._lengths)), len(self.values)
-        if None not in sizes and not any(self.values) and all(length <= 1 for length in nested):
-            return tuple(size or 0 for size in sizes)
+        nested, count = self._nested, len(self.values)
         first, *others = sizes
         if not count or None in others:
             refuse(self._name, "values, and empty brackets in the first place alone", "others")
