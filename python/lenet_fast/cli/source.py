@@ -38,7 +38,7 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
     """The options as `lenet_fast.load` takes them."""
     given: dict[str, Any] = {key: getattr(options, key) for key in ("activation", "pooling", "padding", "slope")}
     variations = {key: value for key, value in given.items() if value is not None}
-    answers = Answers(options.flatten, options.coefficients, options.compact, options.fraction_bits)
+    answers = Answers(options.flatten, options.coefficients, options.compact, fraction_bits=options.fraction_bits)
     return Wishes(options.network, options.preprocess, variations, answers)
 
 

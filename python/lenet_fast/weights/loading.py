@@ -90,7 +90,9 @@ def load(
         raise TypeError(f"path: wanted a file name, found {type(path).__name__}; {way_out}")
     given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
-    wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact, fraction_bits))
+    wishes = Wishes(
+        network, preprocess, variations, Answers(flatten, coefficients, compact, fraction_bits=fraction_bits)
+    )
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model
