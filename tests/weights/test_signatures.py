@@ -58,6 +58,7 @@ BEGINNINGS = {
     "samples of TensorRT": ("TensorRT", b"2\nconv1bias 0 20 bdf4a3c1 0 3f800000\n"),
     "C header": ("C", b"/* by a script */\n#ifndef W_H\n#define W_H\nconst float conv1_w[6][25] = {\n  {0.1f, -0.2f"),
     "C without a size": ("C", b"static const weight_t b[] PROGMEM={-.5, 1};"),
+    "C without values": ("C", b"#pragma once\nextern const float conv1_w[6][25];\n"),
     "text": ("text", b"0.5 0.25\n-1 2e-3\n"),
     "hexadecimal text": ("text", b"FF3A\n0012\n"),
 }  # fmt: skip

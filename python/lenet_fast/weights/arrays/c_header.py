@@ -149,12 +149,15 @@ class _Parser:
         if "[" in statement and "char" not in kinds and not _are_pointers(kinds):
             refuse(name, "values in braces", repr(first[:40]), _WAY_OUT)
         value = [first]
-        while value[-1] not in (";", ""):
-            value = [*value[-_MOST_FACTORS:], next(self._tokens(), "")]
-            if value[-1] == "{":
+        for token in self._tokens() if first != ";" else ():
+            if token == "{":
                 refuse(name, "a statement for each array", "several, or a function inside one", _WAY_OUT)
+            if token == ";":
+                break
+            if len(value) < _MOST_FACTORS:
+                value.append(token)
         if "[" not in statement and self._names.are_whole(kinds):
-            self._names.constant(name, value[:-1])
+            self._names.constant(name, value)
         return []
 
     def _values(self, statement: list[str]) -> list[str]:
