@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from typing import NoReturn
+from typing import Any, NoReturn
 
 #: Characters of one part of a sentence.
 _LONGEST = 400
@@ -59,7 +59,7 @@ class OpenQuestionError(WeightsError):
         way_out: str = "",
         file: str = "",
         keyword: str = "",
-        choices: tuple[str, ...] = (),
+        choices: tuple[Any, ...] = (),
     ) -> None:
         super().__init__(what, wanted, found, way_out, file)
         self.args = (*self.args, keyword, choices)

@@ -49,6 +49,20 @@ def test_no_such_model_is_one_sentence(run, tmp_path, monkeypatch, arguments, se
     assert run(*arguments) == (1, "", f"lenet-fast: {sentence}\n")
 
 
+def test_fraction_bits_reach_the_reader(run, tmp_path, capsys):
+    network = lenet_fast.networks()["lenet1"]
+    for name, shape in network.parameters.items():
+        words = " ".join(["FFC0"] * int(np.prod(shape)))
+        (tmp_path / f"{name}.hex").write_text(f"# shape {' '.join(map(str, shape))}\n{words}\n")
+    command = ("convert", tmp_path, tmp_path.with_suffix(".npz"), "--network", "lenet1")
+    assert "pass fraction_bits=8" in run(*command)[2]
+    assert run(*command, "--fraction-bits", 7)[0] == 0
+    assert set(lenet_fast.load(tmp_path.with_suffix(".npz")).weights["C1.weight"].ravel()) == {-0.5}
+    with pytest.raises(SystemExit):
+        run(*command, "--fraction-bits", 16)
+    assert "argument --fraction-bits: invalid choice: 16" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("padding", ["two", "2,x", ""])
 def test_a_padding_that_is_no_number_is_one_sentence(run, capsys, padding):
     with pytest.raises(SystemExit) as caught:

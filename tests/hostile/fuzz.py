@@ -46,7 +46,9 @@ def behind_the_door(path: Path, reader: str, options: dict[str, Any]) -> object:
     from lenet_fast.weights.mapping.answers import Answers
 
     options = limited.wished(options)
-    wishes = build.Wishes(options.get("network"), answers=Answers(options.get("flatten")))
+    wishes = build.Wishes(
+        options.get("network"), answers=Answers(options.get("flatten"), fraction_bits=options.get("fraction_bits"))
+    )
     form = next((form for form in sniff.FORMATS if form.name == reader), None)
     with spending():
         with inside(str(path)):

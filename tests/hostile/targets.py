@@ -162,13 +162,24 @@ def _variables(path: Path) -> bytes:
 
 
 def _folder(data: bytes) -> Files:
-    names = ("a.txt", "b.csv", "c.npy", "d2.txt")
+    names = ("a.txt", "b.csv", "c.npy", "d2.txt", "e.hex", "f")
     return {"": b"", **dict(zip(names, parts_of(data), strict=False))}
 
 
 def _numbers(path: Path) -> bytes:
     npy = opcodes.npy(bytes(84), "'<f4'", "(7, 3)")
     return joined([b"# shape 2 2\n1 2.5e3, -.5; +4\n", b"1,2\n3,4\n", npy, b"# remark\n1\n2\n"])
+
+
+def _words(path: Path) -> bytes:
+    memory = b"memory_initialization_radix=16;\nmemory_initialization_vector=\n0012,FF3A;"
+    return joined(
+        [b"FF3A // remark\n0012\n", b"@0000\n0001 8000\n", opcodes.npy(bytes(8), "'<f4'", "(2,)"), b"", memory]
+    )
+
+
+def _wts(path: Path) -> bytes:
+    return b"3\nC1.weight 2 3f800000 bf800000\nC1.bias 0 1 0\nF3.bias 1 2 3c00 b800\n"
 
 
 _PICKLED = ("numpy.core.multiarray", "_reconstruct", "collections", "OrderedDict", "torch._utils", "_rebuild_tensor_v2")
@@ -214,6 +225,12 @@ TARGETS: dict[str, Target] = {
     "mindspore": Target(_plain("m.ckpt"), ("m.ckpt",), reader="MindSpore", options=SMALL, tokens=("Float32", "BFloat16", "str", "crc_num", "moments.")),
     "flax": Target(_plain("m.msgpack"), ("m.msgpack",), reader="Flax", options=SMALL, tokens=("__msgpack_chunked_array__", "shape", "chunks", "float32", "params")),
     "folder": Target(_folder, (), _numbers, options=SMALL, tokens=("# shape", "\n", "e-5", "\\ufeff")),
+    "words": Target(_folder, (), _words, options={**SMALL, "fraction_bits": 8}, tokens=("0x", "\n", ";", "memory_initialization_radix=16;")),
+    "c_header": Target(
+        _plain("m.h"), ("m.h",), reader="C", options=SMALL,
+        tokens=("const float a[1]=", "{0};", "#define N ", "#ifdef N\n", "#ifndef N\n", "#endif\n", 'extern "C" {', "/*", "*/", "typedef float t;", "0x1p", "[N]"),
+    ),
+    "tensorrt": Target(_plain("m.wts"), (), _wts, reader="TensorRT", options=SMALL, tokens=("3f800000 ", "\n", " 1 ", " 0 ")),
     "sniff": Target(
         _plain("m"), ("m.npz", "m.pth", "m.keras"),
         tokens=(b"\x89HDF\r\n\x1a\n", b"\x93NUMPY", "TFL3", "PK\x03\x04", "layer {", "7767517", "<net version="),

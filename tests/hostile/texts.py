@@ -1,4 +1,4 @@
-"""Hostile descriptions in words: Caffe, OpenVINO, ncnn, and folders of numbers as text."""
+"""Hostile descriptions in words: Caffe, OpenVINO, ncnn, folders of numbers as text, C headers and TensorRT's weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from .case import Case
 
+_SMALL = {"network": "small", "flatten": "CHW"}
 CAFFE = ("google.protobuf",)
 _MEBIBYTE = 1 << 20
 
@@ -203,6 +204,31 @@ def _many_files(path: Path) -> None:
         (path / f"t{number}.txt").write_text("1 " * 2500)
 
 
+# --- C and TensorRT ---
+
+_ARRAY = "const float a[1] = {1};\n"
+
+
+def _c(text: str) -> Callable[[Path], bytes]:
+    return lambda path: text.encode()
+
+
+def _many_arrays(path: Path) -> bytes:
+    """20,000 arrays of one value."""
+    return "".join(f"float a{n}[1]={{1}};" for n in range(20_000)).encode()
+
+
+def _many_names(path: Path) -> bytes:
+    """One enumeration of 150,000 names."""
+    return (_ARRAY + "enum {" + ",".join(f"a{n}" for n in range(150_000)) + "};").encode()
+
+
+def _many_sizes(path: Path) -> bytes:
+    """40,000 names of sizes, each twice the one before."""
+    lines = (f"#define N{n + 1} N{n}*2\n" for n in range(40_000))
+    return (_ARRAY + "#define N0 1\n" + "".join(lines) + "const float b[N40000] = {1};").encode()
+
+
 CASES = {
     "prototxt_blanks": Case("m.prototxt", _prototxt('name: "x" layer' + " " * 200_000), "time"),
     "prototxt_many_blanks": Case("m.prototxt", _prototxt('name: "x"' + (" layer" + " " * 1000) * 900), "time"),
@@ -243,7 +269,47 @@ CASES = {
     "folder_one_long_line": Case("", _tensor("1," * 500_000), "memory"),
     "folder_empty_lines": Case("", _tensor("\n" * 900_000 + "1"), "memory", "visits"),
     "folder_many_files": Case("", _many_files, "time"),
-    "folder_long_name": Case("", _tensor("x", "a" * 240 + ".txt"), "sentence"),
-    "folder_name_of_no_text": Case("", _tensor("x", "\udcff.txt"), "sentence"),
+    "folder_long_name": Case("", _tensor("x 1", "a" * 240 + ".txt"), "sentence"),
+    "folder_name_of_no_text": Case("", _tensor("x 1", "\udcff.txt"), "sentence"),
+    "folder_words": Case("", _tensor("FFFF\n" * 260_000), "memory", options={"fraction_bits": 8}),
+    "folder_one_line_of_words": Case("", _tensor("0x7FFF," * 500_000, "a.hex"), "memory", options={"fraction_bits": 8}),
+    "folder_memory_remarks": Case("", _tensor(";\n" * 260_000 + "memory_initialization_radix", "a.coe"), "time"),
+    "folder_memory_blanks": Case("", _tensor("memory_initialization_radix" + " " * 900_000 + "="), "time"),
+    "folder_prose": Case("", _tensor("word " * 500_000, "a"), "memory"),
+    "c_signature": Case("m.h", _c("a b[c]" * 160_000), "time"),
+    "c_signature_blanks": Case("m.h", _c(("a b[c]" + " " * 9) * 60_000 + "=" + " " * 999), "time"),
+    "c_remarks": Case("m.h", _c(_ARRAY + "/*" * 500_000), "time"),
+    "c_short_remarks": Case("m.h", _c(_ARRAY + "/**/" * 250_000), "memory"),
+    "c_quotes": Case("m.h", _c(_ARRAY + '"' + '\\"' * 450_000), "memory"),
+    "c_open_quotes": Case("m.h", _c(_ARRAY + '"\n' * 400_000), "time"),
+    "c_continued": Case("m.h", _c(_ARRAY + "\\\n" * 450_000), "time"),
+    "c_bodies": Case("m.h", _c(_ARRAY + "a{}" * 300_000), "time"),
+    "c_functions": Case("m.h", _c(_ARRAY + "f(){}" * 200_000), "time", "visits"),
+    "c_names": Case("m.h", _many_names, "time"),
+    "c_sizes": Case("m.h", _many_sizes, "time"),
+    "c_arrays": Case("m.h", _many_arrays, "time"),
+    "c_arrays_in_one_statement": Case("m.h", _c("float a[1]={1}" * 60_000), "time"),
+    "c_axes": Case("m.h", _c(_ARRAY + "float b" + "[1]" * 200_000 + "={0};"), "time"),
+    "c_deep": Case("m.h", _c(_ARRAY + "float b[1]=" + "{" * 900_000), "crash"),
+    "c_deep_body": Case("m.h", _c(_ARRAY + "f()" + "{" * 400_000), "crash"),
+    "c_conditions": Case("m.h", _c(_ARRAY + "#if\n" * 200_000), "time"),
+    "c_values": Case("m.h", _c("float b[]={" + "1," * 500_000 + "};"), "memory"),
+    "c_rows": Case("m.h", _c("float b[][1]={" + "{1}," * 170_000 + "};"), "memory"),
+    "c_commas": Case("m.h", _c(_ARRAY + "float b[]={" + "," * 900_000), "memory", "visits"),
+    "c_blanks": Case("m.h", _c(_ARRAY + "float" + " " * 900_000), "time"),
+    "c_zeros": Case("m.h", _c(_ARRAY + "float b[1000000000]={0};"), "memory"),
+    "c_constants": Case("m.h", _c(_ARRAY + "int n=" + "1*" * 250_000 + "1;"), "time"),
+    "c_digits": Case("m.h", _c(_ARRAY + f"float b[{'9' * 5000}]={{0}};"), "exception"),
+    "c_long_number": Case("m.h", _c(_ARRAY + f"float b[1]={{{'1' * 900_000}}};"), "sentence"),
+    "c_long_name": Case("m.h", _c(_ARRAY + f"int {'b' * 900_000}[1]={{0}};"), "sentence"),
+    "c_strange_name": Case("m.h", lambda path: _ARRAY.encode() + b"int \x1b\xff[1]={0};", "sentence"),
+    "c_include": Case("m.h", _c(_ARRAY + f'#include "/etc/passwd{"a" * 5000}"'), "elsewhere"),
+    "tensorrt_words": Case("m.wts", _c("1\na 250000 " + "0000001 " * 250_000), "memory"),
+    "tensorrt_length": Case("m.wts", _c(f"1\na {'9' * 9} 0\n"), "exception"),
+    "tensorrt_count": Case("m.wts", _c(f"{'9' * 6}\na 1 0\n"), "exception"),
+    "tensorrt_lines": Case("m.wts", _c("1\na 1 0\n" + "\n" * 900_000), "memory", "visits"),
+    "tensorrt_blanks": Case("m.wts", _c("1\na 1 0\n" + " " * 900_000), "memory", "visits"),
+    "tensorrt_arrays": Case("m.wts", _c("9999\n" + "".join(f"a{n} 1 0\n" for n in range(9_999))), "time", "", _SMALL),
+    "tensorrt_long_name": Case("m.wts", _c(f"2\na 1 0\n{'b' * 900_000} 0\n"), "sentence"),
     "folder_npy_of_objects": Case("", _tensor(b"\x93NUMPY\x01\x00\x02\x00{}", "a.npy"), "exception"),
 }

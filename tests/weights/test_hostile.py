@@ -126,6 +126,12 @@ def matlab_file(variant, path):
     scipy_io.savemat(path, {name.replace(".", "_"): array for name, array in variant.weights.items()})
 
 
+def c_file(variant, path):
+    import test_c_header
+
+    path.write_text(test_c_header.header(variant.weights))
+
+
 FILES = {
     "m.safetensors": lambda v, p: Model(v.network, v.weights).save(p),
     "m.npz": lambda v, p: Model(v.network, v.weights).save(p),
@@ -147,6 +153,7 @@ FILES = {
     "m.params": mxnet_file,
     "m.mat": matlab_file,
     "m.ckpt": mindspore_file,
+    "m.h": c_file,
 }
 
 

@@ -58,7 +58,13 @@ BEGINNINGS = {
     "prototxt": ("Caffe", b'name: "LeNet"\nlayer {\n  name: "data"\n}\n'),
     "flax": ("Flax", b"\x81\xa6params\x81\xa5Dense\x81\xa6kernel\xc7\x20\x01\x93\x92\x01\x01\xa7float32\xc4\x04" + bytes(20)),
     "pickle": ("pickle", pickle.dumps({"w": np.ones(3)})),
+    "tensorrtx": ("TensorRT", b"10\nconv1.weight 150 3e0f4a21 bd8c3f10 "),
+    "samples of TensorRT": ("TensorRT", b"2\nconv1bias 0 20 bdf4a3c1 0 3f800000\n"),
+    "C header": ("C", b"/* by a script */\n#ifndef W_H\n#define W_H\nconst float conv1_w[6][25] = {\n  {0.1f, -0.2f"),
+    "C without a size": ("C", b"static const weight_t b[] PROGMEM={-.5, 1};"),
+    "C without values": ("C", b"#pragma once\nextern const float conv1_w[6][25];\n"),
     "text": ("text", b"0.5 0.25\n-1 2e-3\n"),
+    "hexadecimal text": ("text", b"FF3A\n0012\n"),
 }  # fmt: skip
 FORMATS = [form.name for form in sniff.FORMATS]
 

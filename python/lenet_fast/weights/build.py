@@ -24,6 +24,7 @@ from .graph.recognise import recognise
 from .mapping.answers import Answers
 from .mapping.assign import assign
 from .mapping.fit import fitted, names_that_fit
+from .mapping.fixed_point import as_fractions
 from .mapping.relevant import relevant
 from .source import Modules, Source, Tensors
 
@@ -210,7 +211,7 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
         _ask_for_network(source, tensors)
     network = _network(source, wishes, tensors)
     afford(network)
-    found, sources = assign(source, network, wishes.answers)
+    found, sources = assign(as_fractions(source, wishes.answers.fraction_bits), network, wishes.answers)
     own = preprocess or Preprocess(white=None)
     return Parts(network, checked(network, found), {}, source.format, sources, own)
 

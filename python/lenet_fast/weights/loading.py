@@ -31,6 +31,7 @@ def load(
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
+    fraction_bits: int | None = None,
     budget: Budget | None = None,
 ) -> Model:
     """Read a model from a file of any trainer.
@@ -64,6 +65,8 @@ def load(
         tell.
     compact
         "ascending" or "wrapped": the order of C3's kernels, where they are stored without gaps.
+    fraction_bits
+        0 to 15: how many bits stand behind the point where weights are words of 16 bits, the same in all tensors.
     budget
         The most that loading may take; the default one holds any LeNet. Beyond it the file is refused, within a second.
 
@@ -87,7 +90,9 @@ def load(
         raise TypeError(f"path: wanted a file name, found {type(path).__name__}; {way_out}")
     given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
-    wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
+    wishes = Wishes(
+        network, preprocess, variations, Answers(flatten, coefficients, compact, fraction_bits=fraction_bits)
+    )
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model

@@ -16,6 +16,7 @@ TENSORFLOW = 0xDB4775248B80FB57.to_bytes(8, "little")  # ends the index of a che
 TORCH = 0x1950A86A20F9469CFC6C.to_bytes(10, "little")  # in the first of the pickles of the older layout
 _MATLAB = (b"\0\1IM", b"\1\0MI")
 _LARGEST_TEXT = 1 << 17  # bytes in which a file says what it is
+_LARGEST_CODE = 1 << 20  # with headers of the system before it
 
 _OPENVINO = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*<net\s[^>]*\bversion=")
 _NCNN = re.compile(rb"\s*7767517\s")
@@ -30,6 +31,19 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05]|[}\]]q.|\([dl]p?\d*\n|c(numpy|collection
 _TYPE_NAME = re.compile(rb"[A-Za-z]\w{1,15}")
 _MOST_PARTS = 16  # of a message at its beginning
 _ONLY_NUMBERS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#[^\n]*\n\s*)*[+-]?\.?\d[\d\s,;.eE+-]*")
+_ONLY_WORDS = re.compile(rb"\s*(?:(?:0[xX])?[0-9a-fA-F]{1,4}[\s,;]+){2,}(?:0[xX])?[0-9a-fA-F]{0,4}")
+#: An array with its values: a type, a name, sizes, perhaps a word or two (PROGMEM), a brace, and a number.
+_C_ARRAY = re.compile(
+    rb"\b[A-Za-z_]\w{0,63}\s{1,9}[A-Za-z_]\w{0,199}\s{0,9}"
+    rb"(?:\[[^][{};=]{0,200}\]\s{0,9}){1,8}[^][{};=]{0,200}=\s{0,999}\{[\s{]{0,999}[+-]?\.?\d"
+)
+#: An array whose values are in another file.
+_C_ARRAY_ELSEWHERE = re.compile(rb"\bextern\s{1,9}(?:const\s{1,9})?(?:float|double)\s{1,9}\w{1,200}\s{0,9}\[")
+#: A count, then a line of a name, perhaps a type, a count, and values in hexadecimal.
+_TENSORRT = re.compile(
+    rb"\s{0,99}\d{1,6}\s{1,99}(?=\S{0,255}[A-DF-Za-df-z_])\S{1,256}[ \t]{1,9}(?:[01][ \t]{1,9})?\d{1,9}[ \t]{1,9}"
+    rb"[0-9a-fA-F]{1,8}\s"
+)
 
 
 def starts_with(beginning: bytes) -> Callable[[bytes], bool]:
@@ -138,9 +152,21 @@ def is_pickle(data: bytes) -> bool:
     return _PICKLE.match(data) is not None
 
 
+def is_tensorrt(data: bytes) -> bool:
+    """The .wts of TensorRT's samples and of tensorrtx."""
+    return _TENSORRT.match(data[:1024]) is not None
+
+
+def is_c_header(data: bytes) -> bool:
+    """A text of C that has an array of numbers in it, or says that there is one."""
+    start = data[:_LARGEST_CODE]
+    return b"\0" not in start and any(array.search(start) for array in (_C_ARRAY, _C_ARRAY_ELSEWHERE))
+
+
 def is_text(data: bytes) -> bool:
-    """Numbers as text."""
-    return _ONLY_NUMBERS.fullmatch(data[:1024]) is not None
+    """Numbers as text, decimal or hexadecimal."""
+    start = data[:1024]
+    return any(only.fullmatch(start) for only in (_ONLY_NUMBERS, _ONLY_WORDS))
 
 
 # --- what is inside a zip archive ---

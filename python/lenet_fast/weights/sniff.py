@@ -66,6 +66,8 @@ FORMATS = (
     Format("MindSpore", signs.is_mindspore, "arrays.mindspore"),
     Format("Flax", signs.is_flax, "arrays.flax"),
     Format("pickle", signs.is_pickle, "arrays.pickles"),  # behind PyTorch, whose older files are pickles too
+    Format("TensorRT", signs.is_tensorrt, "arrays.tensorrt"),
+    Format("C", signs.is_c_header, "arrays.c_header"),
     Format("text", signs.is_text, "arrays.text"),
 )
 
@@ -78,7 +80,7 @@ _PACKED = (
 #: For messages.
 SUPPORTED = (
     "safetensors", "npz", "PyTorch", "Keras", "ONNX", "TFLite", "Caffe", "OpenVINO", "ncnn", "TensorFlow", "MXNet",
-    "MATLAB", "Flax", "Paddle", "Core ML", "MindSpore",
+    "MATLAB", "Flax", "Paddle", "Core ML", "MindSpore", "TensorRT .wts", "C headers",
 )  # fmt: skip
 
 #: Graphs in protobuf that begin as ONNX does, or nearly so: first bytes, what it is, and the way out.

@@ -66,6 +66,8 @@ class Source:
         Text that travels with the file.
     modules
         What a pickled module's layers say of themselves.
+    fixed_point
+        Names of the arrays whose whole numbers stand for fractions, of how many bits the file does not tell.
     """
 
     format: str
@@ -74,3 +76,4 @@ class Source:
     trace: Trace | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     modules: Modules | None = None
+    fixed_point: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ import re
 
 import lenet_fast
 import pytest
-from lenet_fast.weights.mapping.answers import COEFFICIENTS, COMPACT, FLATTEN, Answers
+from lenet_fast.weights.mapping.answers import COEFFICIENTS, COMPACT, FLATTEN, FRACTION_BITS, Answers
 
 WORDS = {"flatten": FLATTEN, "coefficients": COEFFICIENTS, "compact": COMPACT}
 
@@ -22,6 +22,15 @@ def test_an_answer_is_one_of_its_words_or_open(keyword):
         wanted = f"{keyword}: wanted {first} or {second}, found {word!r}"
         with pytest.raises(ValueError, match=re.escape(wanted)):
             Answers(**{keyword: word})
+
+
+@pytest.mark.parametrize("bits", [-1, 16, True, 8.0, "8", [8]])
+def test_fraction_bits_are_a_whole_number_from_0_to_15(bits):
+    with pytest.raises(
+        ValueError, match=re.escape(f"fraction_bits: wanted a whole number from 0 to 15, found {bits!r}")
+    ):
+        Answers(fraction_bits=bits)
+    assert [Answers(fraction_bits=choice).fraction_bits for choice in FRACTION_BITS] == list(range(16))
 
 
 def test_nothing_is_said_unless_it_is():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, shown
 
 FLATTEN = ("CHW", "HWC")
 COEFFICIENTS = ("sum", "mean")
 COMPACT = ("ascending", "wrapped")
+FRACTION_BITS = tuple(range(16))  # of words of 16 bits, one of which is the sign
+
+_WORDS = {"flatten": FLATTEN, "coefficients": COEFFICIENTS, "compact": COMPACT}
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,20 @@ class Answers:
     compact
         "ascending" or "wrapped": the order of the kernels of a C3 map that are stored without gaps, by input map, or
         as the paper's neighbours wrap round (4, 5, 0).
+    fraction_bits
+        0 to 15: how many bits of a word of fixed point stand behind the point.
     """
 
     flatten: str | None = None
     coefficients: str | None = None
     compact: str | None = None
+    fraction_bits: int | None = None
 
     def __post_init__(self) -> None:
-        for field, words in zip(fields(self), (FLATTEN, COEFFICIENTS, COMPACT), strict=True):
-            value = getattr(self, field.name)
+        for keyword, words in _WORDS.items():
+            value = getattr(self, keyword)
             if value is not None and value not in words:
-                raise ArgumentError(field.name, " or ".join(words), repr(value))
+                raise ArgumentError(keyword, " or ".join(words), repr(value))
+        bits = self.fraction_bits
+        if bits is not None and (type(bits) is not int or bits not in FRACTION_BITS):
+            raise ArgumentError("fraction_bits", "a whole number from 0 to 15", shown(bits))
