@@ -10,7 +10,7 @@ from ..networks import TEMPLATES
 from ..pretrained import pretrained
 from ..weights.build import Imported, Wishes
 from ..weights.loading import read_model
-from ..weights.mapping.answers import Answers
+from ..weights.mapping.answers import DENSE, KERNELS, Answers
 
 SCALINGS = "unit, mnist, symmetric, lecun, raw, zscore, as-is"
 
@@ -29,13 +29,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--compact", metavar="ORDER", choices=("ascending", "wrapped"), help="of C3's kernels without gaps"
     )
+    group.add_argument("--kernels", metavar="ORDER", choices=KERNELS, help=f"of their axes: {', '.join(KERNELS)}")
+    group.add_argument("--dense", metavar="ORDER", choices=DENSE, help="of full connections: OI or IO")
 
 
 def wishes_of(options: argparse.Namespace) -> Wishes:
     """The options as `lenet_fast.load` takes them."""
     given: dict[str, Any] = {key: getattr(options, key) for key in ("activation", "pooling", "padding", "slope")}
     variations = {key: value for key, value in given.items() if value is not None}
-    answers = Answers(options.flatten, options.coefficients, options.compact)
+    answers = Answers(options.flatten, options.coefficients, options.compact, options.kernels, options.dense)
     return Wishes(options.network, options.preprocess, variations, answers)
 
 

@@ -251,8 +251,9 @@ def _refuse_network(source: Source, name: str, template: Template, tensors: Tens
     bad = [f"{n} {a.shape}" for n, a in tensors.items() if a.ndim == 4 and 5 not in a.shape]
     only = f"; only 5x5 kernels are supported, found {bad[0]}" if bad else ""
     shapes = ", ".join(f"{n} {s}" for n, s in template.network().parameters.items() if len(s) > 1)
-    way_out = f"these fit: {others}" if others else "none of the named networks fits"
-    refuse("network", f"the shapes of {name} ({shapes})", f"{_shapes(tensors)}{only}", way_out)
+    way_out = f"these fit: {others}" if others else "none of the named networks fits: pass a lenet_fast.Network"
+    wanted = f"the shapes of {name} ({shapes}" + (")" if template.table else ", or of other maps and units)")
+    refuse("network", wanted, f"{_shapes(tensors)}{only}", way_out)
 
 
 def _check_modules(modules: Modules, template: Template, name: str) -> None:

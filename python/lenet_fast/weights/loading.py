@@ -31,6 +31,8 @@ def load(
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
+    kernels: str | None = None,
+    dense: str | None = None,
     budget: Budget | None = None,
 ) -> Model:
     """Read a model from a file of any trainer.
@@ -44,7 +46,8 @@ def load(
     path
         A file: safetensors, .npz, .npy dictionary, PyTorch, Keras, ONNX, TFLite and others; docs/formats.md lists them.
     network
-        A name of `lenet_fast.networks()`, whose channels, classes, image size and padding follow the weights, or a
+        A name of `lenet_fast.networks()`, which says what the layers compute: channels, maps, units, the number of full
+        connections, classes, image size and padding follow the weights ("lenet5-1998" has its own maps and units). Or a
         `Network`. Not wanted where the file has a graph.
     preprocess
         How training scaled the pixels: "unit", "mnist", "symmetric", "lecun", "raw", "zscore" (see `Preprocess.named`)
@@ -64,6 +67,10 @@ def load(
         tell.
     compact
         "ascending" or "wrapped": the order of C3's kernels, where they are stored without gaps.
+    kernels, dense
+        "OIHW", "HWIO", "OHWI", "IOHW" or "IHWO", and "OI" or "IO": the order of the axes of convolutions and of full
+        connections (O outputs, I inputs, H rows, W columns, the slowest first), where shapes do not tell: square ones,
+        and arrays that are stored flat.
     budget
         The most that loading may take; the default one holds any LeNet. Beyond it the file is refused, within a second.
 
@@ -87,7 +94,7 @@ def load(
         raise TypeError(f"path: wanted a file name, found {type(path).__name__}; {way_out}")
     given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
-    wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
+    wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact, kernels, dense))
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model

@@ -9,6 +9,8 @@ from ...errors import ArgumentError
 FLATTEN = ("CHW", "HWC")
 COEFFICIENTS = ("sum", "mean")
 COMPACT = ("ascending", "wrapped")
+KERNELS = ("OIHW", "HWIO", "OHWI", "IOHW", "IHWO")
+DENSE = ("OI", "IO")
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,20 @@ class Answers:
     compact
         "ascending" or "wrapped": the order of the kernels of a C3 map that are stored without gaps, by input map, or
         as the paper's neighbours wrap round (4, 5, 0).
+    kernels
+        Of `KERNELS`: the order of axes of convolutions, O outputs, I inputs, H rows, W columns, the slowest first.
+    dense
+        "OI" or "IO": the same of full connections.
     """
 
     flatten: str | None = None
     coefficients: str | None = None
     compact: str | None = None
+    kernels: str | None = None
+    dense: str | None = None
 
     def __post_init__(self) -> None:
-        for field, words in zip(fields(self), (FLATTEN, COEFFICIENTS, COMPACT), strict=True):
+        for field, words in zip(fields(self), (FLATTEN, COEFFICIENTS, COMPACT, KERNELS, DENSE), strict=True):
             value = getattr(self, field.name)
             if value is not None and value not in words:
                 raise ArgumentError(field.name, " or ".join(words), repr(value))
