@@ -167,7 +167,7 @@ def from_state_dict(
     mapping
         Name -> array or torch.Tensor.
     network
-        A name of `lenet_fast.networks()`, or a `Network`.
+        A name of `lenet_fast.networks()`, whose sizes follow the arrays, or a `Network`.
     preprocess, activation, pooling, padding, slope, flatten, coefficients, compact, kernels, dense, budget
         As for `lenet_fast.load`.
 

@@ -119,9 +119,10 @@ def _free_sizes(template: Template, tensors: Tensors, chosen: Mapping[str, Any])
     """The sizes that take every array, for every usual image."""
     if template.table:
         return
-    for image in _images(template):
-        side = _last_side({**image, **chosen})
-        for sizes in sizes_of(tensors, side) if side > 0 else ():
+    sides = {n: _last_side({**image, **chosen}) for n, image in enumerate(_images(template))}
+    found = sizes_of(tensors, set(sides.values()))
+    for n, image in enumerate(_images(template)):
+        for sizes in found.get(sides[n], ()):
             *units, classes = sizes.outputs
             if sizes.channels in _CHANNELS and 1 < classes <= _MOST_CLASSES:
                 of_network = {"channels": sizes.channels, "maps": sizes.maps, "units": tuple(units)}
@@ -166,11 +167,17 @@ def _classes(template: Template, shapes: set[Shape]) -> set[int]:
     pairs = [pair for shape in shapes if len(shape) == 2 for pair in (shape, shape[::-1])]
     if template.units:
         found = {n for n, inputs in pairs if inputs == template.units[-1]}
+        found = found or {shape[0] // template.units[-1] for shape in shapes if _is_flat(shape, template.units[-1])}
     else:
         found = {n for n, inputs in pairs if inputs % template.maps[-1] == 0}
     if template.head == "rbf":
         found = found - set(template.units) or {template.classes}
     return {n for n in found if 1 < n <= _MOST_CLASSES}
+
+
+def _is_flat(shape: Shape, inputs: int) -> bool:
+    """Whether it may be a full connection of so many inputs that has lost its axes."""
+    return len(shape) == 1 and shape[0] % inputs == 0
 
 
 def _fits(template: Template, tensors: Tensors, shapes: set[Shape]) -> bool:

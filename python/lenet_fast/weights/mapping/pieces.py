@@ -17,7 +17,7 @@ from ...budget import charge
 from ..names import natural
 from ..source import Tensors
 
-_VISITS = 5  # to look at a name
+_VISITS = 3  # to look at a name
 
 
 def whole_or_pieces(tensors: Tensors) -> list[Tensors]:

@@ -8,7 +8,7 @@ they do is searched for, which may take as many steps as there are orders, so ev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, permutations
 from typing import Any, TypeAlias
@@ -45,23 +45,28 @@ class _Front:
     whole: tuple[int, int] | None = None  # (outputs, side)
 
 
-def sizes_of(tensors: Tensors, side: int) -> list[Sizes]:
-    """The sizes that take every array, where the last maps are of side x side; several where their order is open."""
+def sizes_of(tensors: Tensors, sides: Iterable[int]) -> dict[int, list[Sizes]]:
+    """For last maps of each side squared, the sizes that take every array; several where their order is open."""
+    charge("visits", len(tensors))
     kernels = [array.shape for array in tensors.values() if _is_kernel(array)]
     matrices = {name: _matrix(array) for name, array in tensors.items() if _is_matrix(array)}
     others = [array for name, array in tensors.items() if name not in matrices and not _is_kernel(array)]
     if any(array.squeeze().ndim > 1 for array in others) or len(matrices) > _MOST_DENSE or not 2 <= len(kernels) <= 3:
-        return []
-    found: dict[Sizes, None] = {}
-    for front in _fronts(kernels):
+        return {}
+    fronts = list(_fronts(kernels))
+    return {side: list(dict.fromkeys(_behind(fronts, side, matrices))) for side in sides}
+
+
+def _behind(fronts: Sequence[_Front], side: int, matrices: Mapping[str, Shape]) -> Iterator[Sizes]:
+    """Each front with the full connections that follow its maps."""
+    for front in fronts:
         if front.whole is not None and front.whole[1] != side:
             continue
         start = front.maps[1] * side * side if front.whole is None else front.whole[0]
+        first = () if front.whole is None else front.whole[:1]
         for outputs in _outputs(start, matrices):
-            before = () if front.whole is None else (front.whole[0],)
-            if before + outputs:
-                found[Sizes(front.channels, front.maps, before + outputs)] = None
-    return list(found)
+            if first + outputs:
+                yield Sizes(front.channels, front.maps, first + outputs)
 
 
 def _is_kernel(array: NDArray[Any]) -> bool:
@@ -96,7 +101,7 @@ def _fronts(shapes: Sequence[Shape]) -> Iterator[_Front]:
 # --- full connections one behind the other ---
 
 
-def _outputs(start: int, matrices: dict[str, Shape]) -> list[tuple[int, ...]]:
+def _outputs(start: int, matrices: Mapping[str, Shape]) -> list[tuple[int, ...]]:
     """What each full connection makes, in every order in which they follow each other from `start` inputs on.
 
     Where several do, the file's order is taken if that of the names is the same.
@@ -115,7 +120,7 @@ def _outputs(start: int, matrices: dict[str, Shape]) -> list[tuple[int, ...]]:
 
 def _trails(start: int, edges: Counter[Edge]) -> Iterator[tuple[int, ...]]:
     """Every order, once each, in which all edges follow each other."""
-    charge("visits", 1 + len(edges))
+    charge("visits", 2 + 2 * len(edges))
     if not edges:
         yield ()
     for edge in list(edges):
