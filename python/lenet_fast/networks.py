@@ -106,7 +106,8 @@ def networks() -> dict[str, Network]:
     `lenet5-1998` is the paper's; `lenet5-tanh-average` the 62,006-parameter Keras variant for 3x32x32 images;
     `lenet5-relu-max` the usual PyTorch variant for 1x32x32; `lenet5-sigmoid-average` the textbooks' for 28x28 with
     padding 2; `caffe-20-50-500` the one that came with Caffe. `lenet1` and `lenet4` have the sizes that the paper gives
-    for them, with full connections between their maps.
+    for them, with full connections between their maps. Named to `lenet_fast.load`, all but `lenet5-1998` take other
+    sizes from the weights.
 
     Examples
     --------

@@ -32,6 +32,21 @@ def test_what_is_written_computes_the_same(run, tmp_path, trained, ending):
     assert (lenet_fast.load(out).scores(images) == model.scores(images)).all()
 
 
+def test_the_order_of_flat_kernels_is_asked_for_and_taken(run, tmp_path, trained):
+    source, model = trained
+    with np.load(source) as arrays:
+        flat = {name: array.ravel() if array.ndim == 4 else array for name, array in arrays.items()}
+    np.savez(tmp_path / "flat.npz", **flat)
+    status, _, err = run("convert", tmp_path / "flat.npz", tmp_path / "out.npz", *OPTIONS)
+    assert status == 1 and "pass kernels='OIHW' or 'HWIO' or" in err
+    assert (
+        run("convert", tmp_path / "flat.npz", tmp_path / "out.npz", *OPTIONS, "--kernels", "OIHW", "--dense", "OI")[0]
+        == 0
+    )
+    found = lenet_fast.load(tmp_path / "out.npz")
+    assert all((found.weights[name] == array).all() for name, array in model.weights.items())
+
+
 def test_another_ending_is_refused_before_anything_is_written(run, tmp_path, trained):
     status, _, err = run("convert", trained[0], tmp_path / "out.h5", *OPTIONS)
     assert status == 1

@@ -137,6 +137,19 @@ def _many_arrays(path: Path) -> bytes:
     return safetensors(json.dumps(header, separators=(",", ":")), bytes(12_000))
 
 
+def _many_orders(path: Path) -> bytes:
+    """Two convolutions, and 60 full connections that can be put in more orders than anybody can try, none complete."""
+    shapes = {"c1": (1, 1, 5, 5), "c2": (1, 1, 5, 5), "first": (8, 16)}
+    for n in range(29):
+        shapes |= {f"out{n}": (9 + n, 8), f"back{n}": (8, 9 + n)}
+    shapes |= {"gone": (50, 51)}
+    header, begin = {}, 0
+    for name, shape in shapes.items():
+        header[name] = _entry(list(shape), begin, int(np.prod(shape)))
+        begin += int(np.prod(shape))
+    return safetensors(json.dumps(header), bytes(begin))
+
+
 def _one_name(name: str, shape: tuple[int, ...] = (7, 3), kind: str = "U8") -> Callable[[Path], bytes]:
     """LeNet-5, and one tensor of this name that no layer takes."""
     lenet = {"c1": (6, 1, 5, 5), "c3": (16, 6, 5, 5), "f5": (120, 400), "f6": (84, 120), "f7": (10, 84), name: shape}
@@ -205,6 +218,7 @@ CASES = {
     ),
     "safetensors_many_classes": Case("m.safetensors", _many_classes, "time"),
     "safetensors_many_arrays": Case("m.safetensors", _many_arrays, "time", "", NAMED),
+    "safetensors_many_orders": Case("m.safetensors", _many_orders, "time", "visits", NAMED),
     "safetensors_long_name": Case("m.safetensors", _one_name("a" * 500_000), "sentence", options=NAMED),
     "safetensors_digits_in_name": Case("m.safetensors", _one_name("1a" * 400_000), "memory", options=NAMED),
     "safetensors_surrogate": Case("m.safetensors", _one_name("\ud800"), "sentence", options=NAMED),

@@ -107,7 +107,7 @@ OTHER = Network((3, 8, 8), (Conv5x5(2, "tanh"), Dense(3)), "scores")
 
 @pytest.mark.parametrize(
     ("keyword", "value"),
-    [("activation", "relu"), ("pooling", "max"), ("padding", 0), ("flatten", "CHW"), ("compact", "wrapped"), ("coefficients", "sum")],
+    [("activation", "relu"), ("pooling", "max"), ("padding", 0), ("flatten", "CHW"), ("kernels", "OIHW"), ("dense", "OI"), ("compact", "wrapped"), ("coefficients", "sum")],
 )  # fmt: skip
 def test_a_file_that_says_everything_is_not_told_otherwise(tmp_path, keyword, value):
     for path in saved(tmp_path):

@@ -202,7 +202,9 @@ SQUARE = lenet_fast.Network((5, 28, 28), (lenet_fast.Conv5x5(5, "relu"), lenet_f
 NAMED = {"network": "lenet5-relu-max"}
 ARRAYS = {
     "no network": (arrays(), {}, r"wanted a network, since weights alone \(npz\) do not say activation, pooling and padding, found conv1.weight \(6, 1, 5, 5\).*; pass network='lenet5-tanh-average' or 'lenet5-relu-max' or 'lenet5-sigmoid-average', or try them all with 'lenet-fast verify'"),
-    "another network": (arrays(), {"network": "caffe-20-50-500"}, r"wanted the shapes of caffe-20-50-500 .*; these fit: lenet5-tanh-average, lenet5-relu-max, lenet5-sigmoid-average"),
+    "another network": (arrays(), {"network": "lenet4"}, r"wanted coefficients and biases of trainable subsampling, two vectors of 6, found none that are named as such; name the network without trainable subsampling"),
+    "sizes that the classic does not have": (arrays(fc3__weight=np.zeros((10, 83), "f4"), fc2__weight=np.zeros((83, 120), "f4"), fc2__bias=np.zeros(83, "f4")), {"network": "lenet5-1998"}, r"wanted the shapes of lenet5-1998 .*; these fit: lenet5-tanh-average, lenet5-relu-max, lenet5-sigmoid-average, caffe-20-50-500"),
+
     "3x3 kernels": (arrays(conv2__weight=np.zeros((16, 6, 3, 3), "f4")), NAMED, r"only 5x5 kernels are supported, found conv2.weight \(16, 6, 3, 3\)"),
     "a layer missing": (arrays(fc2__weight=None), NAMED, "none of the named networks fits"),
     "a layer too many": (arrays(extra__weight=np.zeros((7, 9), "f4")), NAMED, r"extra.weight: wanted only tensors of the network .*, found one of shape \(7, 9\) that no layer takes"),
@@ -211,7 +213,7 @@ ARRAYS = {
     "flattened in an unknown order": (unnamed(), NAMED, r"wanted to know in which order 16 maps of 4x4 became 256 inputs, found nothing that tells; pass flatten='CHW' \(PyTorch, Caffe\) or flatten='HWC' \(Keras, TensorFlow, JAX\)"),
     "kernels last, flattened in an unknown order": (unnamed(True, True), NAMED, "pass flatten='CHW'"),
     "kernels first, full connections last": (unnamed(False, True), NAMED, "pass flatten='CHW'"),
-    "axes that cannot be told": (square(), {"network": SQUARE, "flatten": "CHW"}, r"wanted axes whose order can be told, found shape \(5, 5, 5, 5\), which reads in 4 ways as C1.weight"),
+    "axes that cannot be told": (square(), {"network": SQUARE, "flatten": "CHW"}, r"wanted axes whose order can be told, found shape \(5, 5, 5, 5\), which reads in 5 ways as C1.weight .*; pass kernels='OIHW' or 'HWIO' or"),
     "biases that cannot be told": ({**{n: a for n, a in arrays().items() if n.endswith("weight")}, "a": np.zeros(6, "f4"), "b": np.zeros(6, "f4")}, NAMED, r"wanted 1 bias vectors of 6, found 2 \(a, b\) whose names do not say which is which"),
     "coefficients of sum or mean": (compact(), {"network": "lenet5-1998", "compact": "ascending"}, r"wanted to know whether coefficients are on the sum of four values or on their mean, found nothing that tells; pass coefficients='sum' \(as in the 1998 paper\) or 'mean'"),
     "kernels without gaps": (compact(), {"network": "lenet5-1998", "coefficients": "sum"}, r"wanted to know which input map each kernel of the connection table belongs to, found kernels without gaps; pass compact='ascending'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..networks import TEMPLATES
 from ..pretrained import pretrained
 from ..weights.build import Imported, Wishes
 from ..weights.loading import read_model
-from ..weights.mapping.answers import FRACTION_BITS, Answers
+from ..weights.mapping.answers import DENSE, FRACTION_BITS, KERNELS, Answers
 
 SCALINGS = "unit, mnist, symmetric, lecun, raw, zscore, as-is"
 
@@ -32,13 +33,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--fraction-bits", metavar="N", type=int, choices=FRACTION_BITS, help="0 to 15, of words of 16 bits"
     )
+    group.add_argument("--kernels", metavar="ORDER", choices=KERNELS, help=f"of their axes: {', '.join(KERNELS)}")
+    group.add_argument("--dense", metavar="ORDER", choices=DENSE, help="of full connections: OI or IO")
 
 
 def wishes_of(options: argparse.Namespace) -> Wishes:
     """The options as `lenet_fast.load` takes them."""
     given: dict[str, Any] = {key: getattr(options, key) for key in ("activation", "pooling", "padding", "slope")}
     variations = {key: value for key, value in given.items() if value is not None}
-    answers = Answers(options.flatten, options.coefficients, options.compact, fraction_bits=options.fraction_bits)
+    answers = Answers(**{one.name: getattr(options, one.name) for one in fields(Answers)})
     return Wishes(options.network, options.preprocess, variations, answers)
 
 

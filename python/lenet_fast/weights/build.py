@@ -28,6 +28,8 @@ from .mapping.fixed_point import as_fractions
 from .mapping.relevant import relevant
 from .source import Modules, Source, Tensors
 
+_FAINT = 20.0  # what scaled pixels are below
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -165,6 +167,8 @@ def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -
     _check_wishes(wishes, found.network)
     beside = restoring.parts_beside_network(source.metadata)
     own = _one_scaling(preprocess, beside.get("preprocess") or found.preprocess)
+    if found.is_faint and preprocess is not None and found.preprocess.white is None and "preprocess" not in beside:
+        _refuse_faint(preprocess)
     weights = checked(found.network, found.weights)
     return Parts(found.network, weights, beside, source.format, found.sources, own)
 
@@ -200,6 +204,19 @@ def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
     scale, shift = (np.broadcast_to(v, channels) for v in (wish.scale, wish.shift))
     behind, added = (np.broadcast_to(v, channels) for v in (own.scale, own.shift))
     return replace(wish, scale=tuple(scale * behind), shift=tuple(shift * behind + added))
+
+
+def _refuse_faint(wish: Preprocess) -> None:
+    """Ask what a small scaling is in front of kernels that have one in them, as far as one can see."""
+    brightest = (wish.white or 0.0) * max(map(abs, wish.scale))
+    if wish.white is None or (brightest > _FAINT and not wish.per_image):
+        return
+    wanted = (
+        "a scaling of pixels that the first kernels can see, which are so small that one of 1/255 seems to be in them"
+    )
+    found = f"one that makes at most {brightest:g} of them" if not wish.per_image else "one to deviation 1"
+    way_out = "pass preprocess='raw' if the trainer's model rescaled pixels itself; else load it without preprocess and use model.replace(preprocess=...)"  # noqa: E501
+    refuse("preprocess", wanted, found, way_out)
 
 
 def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:
@@ -252,8 +269,9 @@ def _refuse_network(source: Source, name: str, template: Template, tensors: Tens
     bad = [f"{n} {a.shape}" for n, a in tensors.items() if a.ndim == 4 and 5 not in a.shape]
     only = f"; only 5x5 kernels are supported, found {bad[0]}" if bad else ""
     shapes = ", ".join(f"{n} {s}" for n, s in template.network().parameters.items() if len(s) > 1)
-    way_out = f"these fit: {others}" if others else "none of the named networks fits"
-    refuse("network", f"the shapes of {name} ({shapes})", f"{_shapes(tensors)}{only}", way_out)
+    way_out = f"these fit: {others}" if others else "none of the named networks fits: pass a lenet_fast.Network"
+    wanted = f"the shapes of {name} ({shapes}" + (")" if template.table else ", or of other maps and units)")
+    refuse("network", wanted, f"{_shapes(tensors)}{only}", way_out)
 
 
 def _check_modules(modules: Modules, template: Template, name: str) -> None:

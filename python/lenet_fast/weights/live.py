@@ -156,6 +156,8 @@ def from_state_dict(
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
+    kernels: str | None = None,
+    dense: str | None = None,
     budget: Budget | None = None,
 ) -> Model:
     """Make a model of named arrays: a PyTorch state dict, or NumPy arrays from anywhere.
@@ -165,8 +167,8 @@ def from_state_dict(
     mapping
         Name -> array or torch.Tensor.
     network
-        A name of `lenet_fast.networks()`, or a `Network`.
-    preprocess, activation, pooling, padding, slope, flatten, coefficients, compact, budget
+        A name of `lenet_fast.networks()`, whose sizes follow the arrays, or a `Network`.
+    preprocess, activation, pooling, padding, slope, flatten, coefficients, compact, kernels, dense, budget
         As for `lenet_fast.load`.
 
     Raises
@@ -186,7 +188,7 @@ def from_state_dict(
     layout = TORCH if any(hasattr(value, "detach") for value in mapping.values()) else UNKNOWN
     given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
-    wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
+    wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact, kernels, dense))
     with spending(budget):
         return build(Source("state dict", tensors, layout), wishes, "state dict").model
 

@@ -31,6 +31,8 @@ def load(
     flatten: str | None = None,
     coefficients: str | None = None,
     compact: str | None = None,
+    kernels: str | None = None,
+    dense: str | None = None,
     fraction_bits: int | None = None,
     budget: Budget | None = None,
 ) -> Model:
@@ -45,7 +47,8 @@ def load(
     path
         A file: safetensors, .npz, .npy dictionary, PyTorch, Keras, ONNX, TFLite and others; docs/formats.md lists them.
     network
-        A name of `lenet_fast.networks()`, whose channels, classes, image size and padding follow the weights, or a
+        A name of `lenet_fast.networks()`, which says what the layers compute: channels, maps, units, the number of full
+        connections, classes, image size and padding follow the weights ("lenet5-1998" has its own maps and units). Or a
         `Network`. Not wanted where the file has a graph.
     preprocess
         How training scaled the pixels: "unit", "mnist", "symmetric", "lecun", "raw", "zscore" (see `Preprocess.named`)
@@ -65,6 +68,10 @@ def load(
         tell.
     compact
         "ascending" or "wrapped": the order of C3's kernels, where they are stored without gaps.
+    kernels, dense
+        "OIHW", "HWIO", "OHWI", "IOHW" or "IHWO", and "OI" or "IO": the order of the axes of convolutions and of full
+        connections (O outputs, I inputs, H rows, W columns, the slowest first), where shapes do not tell: square ones,
+        and arrays that are stored flat.
     fraction_bits
         0 to 15: how many bits stand behind the point where weights are words of 16 bits, the same in all tensors.
     budget
@@ -90,9 +97,8 @@ def load(
         raise TypeError(f"path: wanted a file name, found {type(path).__name__}; {way_out}")
     given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
-    wishes = Wishes(
-        network, preprocess, variations, Answers(flatten, coefficients, compact, fraction_bits=fraction_bits)
-    )
+    answers = Answers(flatten, coefficients, compact, kernels, dense, fraction_bits)
+    wishes = Wishes(network, preprocess, variations, answers)
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model

@@ -502,6 +502,66 @@ def test_what_is_not_of_the_family_is_refused_by_name(tmp_path, name):
     assert words in refused(tmp_path, *operators, image=image)
 
 
+# --- a scaling that the converter has multiplied into the first kernels ---
+
+
+def scaled_twice(path, **options):
+    """The sentence with which a second scaling is refused."""
+    with pytest.raises(WeightsError, match="preprocess: wanted a scaling of pixels that the first kernels can see") as caught:  # fmt: skip
+        lenet_fast.load(path, **options)
+    assert "pass preprocess='raw'" in str(caught.value)
+
+
+@pytest.mark.parametrize("factor", [1 / 255, 2 / 255, 1 / 78.6])
+def test_a_scaling_inside_the_first_kernels_is_not_put_before_them_again(tmp_path, factor):
+    """Nothing else is left of it: 0..1 would be nearly nothing to such kernels, and every digit the same."""
+    (tmp_path / "m.tflite").write_bytes(file_of([conv(np.float32(factor) * KERNEL), FLAT, full(FULL, OFFSET)]))
+    for wish in ("unit", "mnist", "symmetric", "lecun", "zscore", lenet_fast.Preprocess.from_mean_std(0.13, 0.31)):
+        scaled_twice(tmp_path / "m.tflite", preprocess=wish)
+    x = RANDOM.integers(0, 256, (5, 2, 12, 12), np.uint8)
+    wanted = scores(maps(x.astype(np.float64) * factor))
+    close(lenet_fast.load(tmp_path / "m.tflite", preprocess="raw").scores(x), wanted)
+    close(lenet_fast.load(tmp_path / "m.tflite").scores(x.astype(np.float32)), wanted)
+    with pytest.raises(TypeError, match="found uint8"):
+        lenet_fast.load(tmp_path / "m.tflite").scores(x)
+    insisted = lenet_fast.load(tmp_path / "m.tflite").replace(preprocess=lenet_fast.Preprocess())
+    close(insisted.scores(x), scores(maps(x / 255 * factor)))
+
+
+def test_a_check_tells_that_such_kernels_take_raw_pixels(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(file_of([conv(KERNEL / np.float32(255)), FLAT, full(FULL, OFFSET)]))
+    x = RANDOM.integers(0, 256, (5, 2, 12, 12), np.uint8)
+    found = lenet_fast.load(tmp_path / "m.tflite", check=(x, scores(maps(x / 255))))
+    assert found.preprocess == lenet_fast.Preprocess.named("raw")
+
+
+def test_kernels_of_a_usual_size_take_what_the_user_says(tmp_path):
+    """As small as initialisations make them: 128 maps of one channel, Glorot's."""
+    kernel = RANDOM.uniform(-1, 1, (128, 5, 5, 1)).astype(np.float32) * np.float32(np.sqrt(6 / (25 + 25 * 128)))
+    row = [conv(kernel, np.zeros(128, np.float32)), reshape(1, 8192), full(normal(3, 8192))]
+    (tmp_path / "m.tflite").write_bytes(file_of(row, image=(1, 12, 12, 1)))
+    assert lenet_fast.load(tmp_path / "m.tflite", preprocess="unit").preprocess == lenet_fast.Preprocess()
+
+
+@pytest.mark.parametrize("shift", [0.0, -1.0])
+def test_a_scaling_that_tensorflow_converts_is_not_put_before_the_kernels_again(tmp_path, shift):
+    """Pixels / 127.5 + shift before the convolution, as Keras's Rescaling computes it."""
+    tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed (pip install '.[tensorflow]')")
+    kernel = np.ascontiguousarray(KERNEL.transpose(1, 2, 3, 0))
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 12, 12, 2), tf.float32)])
+    def run(x):
+        maps = tf.nn.conv2d(x * (1 / 127.5) + shift, kernel, 1, "VALID") + BIAS
+        return tf.matmul(tf.reshape(tf.nn.relu(maps), (1, 192)), np.ascontiguousarray(FULL.T))
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([run.get_concrete_function()])
+    (tmp_path / "m.tflite").write_bytes(converter.convert())
+    scaled_twice(tmp_path / "m.tflite", preprocess="unit")
+    x = RANDOM.integers(0, 256, (5, 2, 12, 12), np.uint8)
+    wanted = [run(image[None].transpose(0, 2, 3, 1).astype(np.float32)).numpy()[0] for image in x]
+    close(lenet_fast.load(tmp_path / "m.tflite", preprocess="raw").scores(x), np.array(wanted))
+
+
 def test_damage_is_refused(tmp_path):
     row = (conv(), FLAT, full(FULL, OFFSET))
     assert "one graph, found 2" in refused(tmp_path, *row, graphs=2)

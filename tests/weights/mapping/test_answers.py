@@ -6,9 +6,17 @@ import re
 
 import lenet_fast
 import pytest
-from lenet_fast.weights.mapping.answers import COEFFICIENTS, COMPACT, FLATTEN, FRACTION_BITS, Answers
+from lenet_fast.weights.mapping.answers import (
+    COEFFICIENTS,
+    COMPACT,
+    DENSE,
+    FLATTEN,
+    FRACTION_BITS,
+    KERNELS,
+    Answers,
+)
 
-WORDS = {"flatten": FLATTEN, "coefficients": COEFFICIENTS, "compact": COMPACT}
+WORDS = {"flatten": FLATTEN, "coefficients": COEFFICIENTS, "compact": COMPACT, "kernels": KERNELS, "dense": DENSE}
 
 
 @pytest.mark.parametrize("keyword", WORDS)
@@ -18,8 +26,7 @@ def test_an_answer_is_one_of_its_words_or_open(keyword):
         assert getattr(Answers(**{keyword: word}), keyword) == word
     others = [word for key, words in WORDS.items() if key != keyword for word in words]
     for word in (*others, "", "chw", 0, WORDS[keyword]):
-        first, second = WORDS[keyword]
-        wanted = f"{keyword}: wanted {first} or {second}, found {word!r}"
+        wanted = f"{keyword}: wanted {' or '.join(WORDS[keyword])}, found {word!r}"
         with pytest.raises(ValueError, match=re.escape(wanted)):
             Answers(**{keyword: word})
 
@@ -34,7 +41,7 @@ def test_fraction_bits_are_a_whole_number_from_0_to_15(bits):
 
 
 def test_nothing_is_said_unless_it_is():
-    assert Answers() == Answers(None, None, None)
+    assert Answers() == Answers(None, None, None, None, None, None)
 
 
 def test_a_wrong_word_is_an_argument_of_the_callers_and_no_damage_of_the_file(relu_max):

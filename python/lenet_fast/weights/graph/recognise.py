@@ -25,6 +25,8 @@ from .trace import Step, Trace
 _ONE = Affine(np.array(1.0), np.array(0.0))
 _TO_COME = "scaled tanh, amplitude to come"
 _CLOSE = 1e-6  # of the paper's constants, as float32 has them
+_FOR_BYTES = 1 / 20  # a factor of pixels that is not larger is meant for 0..255
+_FAINT = 1 / 10  # kernels that are not longer, as vectors: initialisations begin with 0.12 to 1, and training adds
 
 
 @dataclass
@@ -47,12 +49,17 @@ class _Layer:
 
 @dataclass(frozen=True)
 class Recognised:
-    """A network with its weights by name, the scaling in the graph, and where each tensor came from."""
+    """A network with its weights by name, the scaling in the graph, and where each tensor came from.
+
+    `is_faint` says that pixels of 0..1 would hardly count: converters (TFLite's, ONNX simplifiers) multiply the first
+    kernels by the factor of the scaling before them, and leave no other trace of it.
+    """
 
     network: Network
     weights: dict[str, Array]
     preprocess: Preprocess
     sources: dict[str, str]
+    is_faint: bool = False
 
 
 def recognise(trace: Trace) -> Recognised:
@@ -239,7 +246,17 @@ def _assembled(trace: Trace, layers: list[_Layer], pixels: Affine, head: str) ->
             weights[name] = np.broadcast_to(value, shape).astype(np.float32, copy=False)
             one_each = len(layer.tensors) == len(values)
             sources[name] = layer.tensors[i] if one_each else ", ".join(layer.tensors) or layer.where
-    return Recognised(network, weights, preprocess_of(trace, pixels), sources)
+    return Recognised(network, weights, preprocess_of(trace, pixels), sources, _is_faint(tensors[0], pixels))
+
+
+def _is_faint(first: Sequence[Array], pixels: Affine) -> bool:
+    """Whether even the longest of the first kernels, with what scaling is left before it, is one for pixels 0..255."""
+    if not first or first[0].ndim != 4:
+        return False
+    kernels = first[0]
+    charge("values", kernels.size)
+    factors = np.broadcast_to(pixels.scale, kernels.shape[1:2])[:, None, None]
+    return bool(np.sqrt(np.square(kernels * factors).sum((1, 2, 3))).max() <= _FAINT)
 
 
 def _folded(weight: Array, bias: Array, affine: Affine) -> tuple[Array, Array]:
@@ -261,7 +278,7 @@ def _table(weight: Array) -> tuple[tuple[int, ...], ...] | None:
 def preprocess_of(trace: Trace, pixels: Affine) -> Preprocess:
     """The scaling in the graph, and what uint8 pixels stand for, as far as the graph tells.
 
-    A factor of 1/20 or less is meant for pixels 0..255; one near 1 may follow any scaling, and says nothing.
+    A small factor is meant for pixels 0..255; one near 1 may follow any scaling, and says nothing.
     """
     background = trace.background or 0.0
     scale, shift = (tuple(map(float, np.atleast_1d(v))) for v in (pixels.scale, pixels.shift))
@@ -269,4 +286,4 @@ def preprocess_of(trace: Trace, pixels: Affine) -> Preprocess:
         return Preprocess(scale, shift, background, white=255.0)
     if pixels is _ONE:
         return Preprocess(background=background, white=None)
-    return Preprocess(scale, shift, background, white=255.0 if max(map(abs, scale)) <= 1 / 20 else None)
+    return Preprocess(scale, shift, background, white=255.0 if max(map(abs, scale)) <= _FOR_BYTES else None)

@@ -9,9 +9,11 @@ from ...errors import ArgumentError, shown
 FLATTEN = ("CHW", "HWC")
 COEFFICIENTS = ("sum", "mean")
 COMPACT = ("ascending", "wrapped")
+KERNELS = ("OIHW", "HWIO", "OHWI", "IOHW", "IHWO")
+DENSE = ("OI", "IO")
 FRACTION_BITS = tuple(range(16))  # of words of 16 bits, one of which is the sign
 
-_WORDS = {"flatten": FLATTEN, "coefficients": COEFFICIENTS, "compact": COMPACT}
+_WORDS = {"flatten": FLATTEN, "coefficients": COEFFICIENTS, "compact": COMPACT, "kernels": KERNELS, "dense": DENSE}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Answers:
     compact
         "ascending" or "wrapped": the order of the kernels of a C3 map that are stored without gaps, by input map, or
         as the paper's neighbours wrap round (4, 5, 0).
+    kernels
+        Of `KERNELS`: the order of axes of convolutions, O outputs, I inputs, H rows, W columns, the slowest first.
+    dense
+        "OI" or "IO": the same of full connections.
     fraction_bits
         0 to 15: how many bits of a word of fixed point stand behind the point.
     """
@@ -34,6 +40,8 @@ class Answers:
     flatten: str | None = None
     coefficients: str | None = None
     compact: str | None = None
+    kernels: str | None = None
+    dense: str | None = None
     fraction_bits: int | None = None
 
     def __post_init__(self) -> None:

@@ -10,40 +10,77 @@ The vectors that are left then go to the kernels that they share a name with.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 from numpy.typing import NDArray
 
-from ...errors import refuse
+from ...errors import OpenQuestionError, OverBudgetError, WeightsError, refuse
 from ...network import Network
-from ..source import Source, Tensors
+from ..source import Layout, Source, Tensors
 from .answers import Answers
 from .axes import settled
 from .kernels import kernel, masked
+from .pieces import whole_or_pieces
 from .places import places
 from .relevant import relevant
 from .roles import is_normalisation
 from .vectors import biases, pairs
 
+#: The network's tensors, and the source name of each.
+Assigned: TypeAlias = tuple[dict[str, NDArray[Any]], dict[str, str]]
 
-def assign(source: Source, network: Network, answers: Answers) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+
+def assign(source: Source, network: Network, answers: Answers) -> Assigned:
     """Return the network's tensors, and the source name of each; WeightsError says what does not fit or is not told."""
     tensors = relevant(source.tensors)
     _refuse_normalisation(tensors)
     if all(name in tensors and tensors[name].shape == shape for name, shape in network.parameters.items()):
         return _own(network, tensors)
-    layout = settled(source.layout, network, tensors)
+    found: list[Assigned] = []
+    failures: list[WeightsError] = []
+    for reading in whole_or_pieces(tensors):
+        try:
+            found.append(_assigned(reading, source.layout, network, answers))
+        except OverBudgetError:
+            raise
+        except WeightsError as error:
+            failures.append(error)
+    open_questions = [error for error in failures if isinstance(error, OpenQuestionError)]
+    if open_questions or not found:
+        raise open_questions[0] if open_questions else _of_the_nearer(failures, network)
+    if len(found) > 1:
+        _refuse_pieces(network)
+    return found[0]
+
+
+def _assigned(tensors: Tensors, layout: Layout, network: Network, answers: Answers) -> Assigned:
+    """One reading of the file's arrays."""
+    layout = settled(layout, network, tensors)
     layout = replace(layout, flatten=answers.flatten or layout.flatten)
     pool, to_fill = dict(tensors), places(network)
-    kernels = {place.name: kernel(place, pool, layout, answers.compact) for place in to_fill}
+    kernels = {place.name: kernel(to_fill[i:], pool, layout, answers) for i, place in enumerate(to_fill)}
     coefficients = pairs(network, pool, kernels, answers.coefficients)
     filled = kernels | coefficients | biases(to_fill, pool, kernels)
     _refuse_rest(network, pool)
     return {name: f.array for name, f in filled.items()}, {name: f.source for name, f in filled.items()}
 
 
-def _own(network: Network, tensors: Tensors) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+def _of_the_nearer(failures: Sequence[WeightsError], network: Network) -> WeightsError:
+    """The failure of the reading that came further in the network."""
+    order = list(network.parameters)
+    return max(failures, key=lambda error: order.index(error.what) if error.what in order else len(order))
+
+
+def _refuse_pieces(network: Network) -> NoReturn:
+    """Joined and as they are, the arrays fill the network."""
+    wanted = "one reading of single maps' kernels, as layers of their own or as pieces of one"
+    way_out = "pass the tensors under lenet_fast's names to lenet_fast.from_state_dict"
+    refuse(next(iter(network.parameters)), wanted, "both", way_out)
+
+
+def _own(network: Network, tensors: Tensors) -> Assigned:
     """Our own names, in our own order of axes."""
     extra = sorted(set(tensors) - set(network.parameters))
     if extra:

@@ -7,8 +7,10 @@ then still reads in several ways is given in all of them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,37 +20,75 @@ from ...budget import charge
 from ...errors import OpenQuestionError
 from ...network import Network
 from ..source import Layout, Tensors
-from .answers import FLATTEN
+from .answers import DENSE, FLATTEN, KERNELS, Answers
 
 Shape: TypeAlias = tuple[int, ...]
 
-#: Order -> the axes of an array in it that make ours.
-_KERNELS = {"OIHW": (0, 1, 2, 3), "HWIO": (3, 2, 0, 1), "OHWI": (0, 3, 1, 2), "IOHW": (1, 0, 2, 3)}
-_DENSE = {"OI": (0, 1), "IO": (1, 0)}
+_AXES = "OIHW"  # ours
 
 
-def as_kernels(array: NDArray[Any], shape: Shape, layout: Layout) -> list[NDArray[Any]]:
-    """The array in our order of axes, in every reading that gives `shape`."""
-    return _readings(array, shape, _KERNELS, layout.kernels)
+@dataclass(frozen=True)
+class Reading:
+    """An array in our order of axes, and the order that it was taken to have: the answer to `keyword`."""
+
+    array: NDArray[Any]
+    keyword: str
+    order: str
 
 
-def as_dense(array: NDArray[Any], shape: Shape, layout: Layout) -> list[NDArray[Any]]:
+def as_kernels(
+    array: NDArray[Any], shape: Shape, layout: Layout, said: Answers, *, is_flat: bool = False
+) -> list[Reading]:
+    """The array in our order of axes, in every reading that gives `shape`; with its axes, or without (`is_flat`)."""
+    read = {order: _read(array, shape, order, is_flat) for order in KERNELS}
+    return _chosen(read, "kernels", said.kernels, layout.kernels, is_flat)
+
+
+def as_dense(
+    array: NDArray[Any], shape: Shape, layout: Layout, said: Answers, *, is_flat: bool = False
+) -> list[Reading]:
     """The same for full connections (outputs, inputs), which may have axes of one beside theirs."""
     if array.ndim > 2 and array.squeeze().ndim == 2:
         array = array.squeeze()
-    return _readings(array, shape, _DENSE, layout.dense)
+    read = {order: _read(array, shape, order, is_flat) for order in DENSE}
+    return _chosen(read, "dense", said.dense, layout.dense, is_flat)
 
 
-def _readings(
-    array: NDArray[Any], shape: Shape, orders: Mapping[str, Sequence[int]], known: str | None
-) -> list[NDArray[Any]]:
-    tried = [orders[known]] if known else orders.values()
-    return [np.transpose(array, axes) for axes in tried if _gives(array.shape, axes, shape)]
+def _chosen(
+    read: Mapping[str, NDArray[Any] | None], keyword: str, said: str | None, known: str | None, is_flat: bool
+) -> list[Reading]:
+    """The order that the user says, if the array has it; else the known one, or all where none is known or is there."""
+    found = {order: Reading(made, keyword, order) for order, made in read.items() if made is not None}
+    if said in found:
+        return [found[said]]
+    if known in found:
+        return [found[known]]
+    return list(found.values()) if is_flat or not known else []
 
 
-def _gives(found: Shape, axes: Sequence[int], wanted: Shape) -> bool:
-    """Whether a shape becomes the wanted one when its axes are put in that order."""
-    return len(found) == len(axes) and tuple(found[axis] for axis in axes) == wanted
+def _read(array: NDArray[Any], shape: Shape, order: str, is_flat: bool) -> NDArray[Any] | None:
+    """The array, put into our order of axes, if it is of this shape in the order that it may have."""
+    stored = _stored(shape, order)
+    if array.shape not in (_without_axes(stored, order) if is_flat else (stored,)):
+        return None
+    return np.transpose(array.reshape(stored), [order.index(axis) for axis in _AXES[: len(shape)]])
+
+
+def _stored(shape: Shape, order: str) -> Shape:
+    """The shape, of our order of axes, in another."""
+    return tuple(shape[_AXES.index(axis)] for axis in order)
+
+
+def _without_axes(stored: Shape, order: str) -> list[Shape]:
+    """A vector of all numbers; of kernels also the matrix that an image's patches are multiplied with (im2col)."""
+    shapes: list[Shape] = [(math.prod(stored),)]
+    if len(stored) == 2:
+        return shapes
+    if order[0] == "O":
+        shapes.append((stored[0], math.prod(stored[1:])))
+    if order[-1] == "O":
+        shapes.append((math.prod(stored[:-1]), stored[-1]))
+    return shapes
 
 
 def unflattened(weight: NDArray[Any], before: tuple[int, int, int], order: str | None, source: str) -> NDArray[Any]:
@@ -79,8 +119,8 @@ def settled(layout: Layout, network: Network, tensors: Tensors) -> Layout:
 def _order_of_kernels(network: Network, tensors: Tensors) -> str | None:
     """The only order in which the first two convolutions are there, or at least one of them."""
     wanted = [shape for shape in network.parameters.values() if len(shape) == 4 and shape[2:] == (5, 5)][:2]
-    shapes = [array.shape for array in tensors.values()]
-    met = {order: [any(_gives(s, axes, w) for s in shapes) for w in wanted] for order, axes in _KERNELS.items()}
+    shapes = {array.shape for array in tensors.values()}
+    met = {order: [_stored(shape, order) in shapes for shape in wanted] for order in KERNELS}
     some = [order for order in met if any(met[order])]
     return _only([order for order in some if all(met[order])] or some)
 
@@ -90,8 +130,7 @@ def _order_of_dense(network: Network, tensors: Tensors) -> str | None:
     wanted = [shape for shape in network.parameters.values() if len(shape) == 2]
     pairs = {array.shape for array in tensors.values() if array.ndim == 2}
     there = [shape for shape in wanted if shape in pairs or shape[::-1] in pairs]
-    fits = {"OI": all(shape in pairs for shape in there), "IO": all(shape[::-1] in pairs for shape in there)}
-    return _only([order for order in fits if wanted and fits[order]])
+    return _only([order for order in DENSE if wanted and all(_stored(shape, order) in pairs for shape in there)])
 
 
 def _order_of_flattening(kernels: str | None, dense: str | None, tensors: Tensors) -> str | None:
