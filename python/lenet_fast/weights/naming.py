@@ -53,7 +53,7 @@ def named(source: Source, variations: Mapping[str, Any], tensors: Tensors) -> tu
     """The named network, and its variations, that keywords and settings leave; WeightsError asks for what is open."""
     settled = _settled(source.said, variations)
     if not settled:
-        _ask_for_network(source, tensors)
+        _ask_for_network(source, tensors, ("activation", "pooling"))
     for what in ("activation", "pooling"):
         if what not in settled:
             _ask(source, tensors, what, settled)
@@ -67,15 +67,20 @@ def named(source: Source, variations: Mapping[str, Any], tensors: Tensors) -> tu
 
 
 def _settled(said: Sequence[Said], variations: Mapping[str, Any]) -> dict[str, Any]:
-    """What keywords say, and settings of the file that are not in two minds; only if that is more than sizes."""
+    """What keywords and settings say, and what operators add to that; nothing if these alone say anything.
+
+    An operator tanh is not taken, which may be a part of scaled tanh.
+    """
     settled = dict(variations)
-    declared = [one for one in said if one.is_declared]
-    curves = {curve for one in declared for curve in one.activations}
-    poolings = {pooling for one in declared for pooling in one.poolings}
-    if "activation" not in settled and len({curve.kind for curve in curves}) == 1:
-        settled["activation"] = next(iter(curves)).kind
-    if "pooling" not in settled and len(poolings) == 1:
-        settled["pooling"] = next(iter(poolings))
+    for is_declared in (True, False):
+        places = [one for one in said if one.is_declared == is_declared]
+        if is_declared or {"activation", "pooling"} & set(settled):
+            kinds = {curve.kind for one in places for curve in one.activations}
+            if "activation" not in settled and len(kinds) == 1 and (is_declared or kinds != {"tanh"}):
+                settled["activation"] = kinds.pop()
+            poolings = {pooling for one in places for pooling in one.poolings}
+            if "pooling" not in settled and len(poolings) == 1:
+                settled["pooling"] = poolings.pop()
     if settled.get("activation") == "leaky_relu" and "slope" not in settled:
         settled["slope"] = with_slope(Template(activation="leaky_relu"), said).slope
     return settled if {"activation", "pooling"} & set(settled) else {}
@@ -127,28 +132,29 @@ def _assignable(source: Source, template: Template) -> bool:
 
 def _ask(source: Source, tensors: Tensors, what: str, settled: Mapping[str, Any]) -> NoReturn:
     """What neither the user nor the file says, while something is said."""
-    operators = [one for one in source.said if one and not one.is_declared]
-    if operators:
-        _ask_for_network(source, tensors)
-    places = [str(one) for one in source.said if one.is_declared and one]
-    told = "; ".join(places) or _words(settled)
+    if any(_said_of(one, what) for one in source.said if not one.is_declared):
+        _ask_for_network(source, tensors, ())
+    told = [str(one) for one in source.said if one] or [_words(settled)]
     fits = names_that_fit(source)
     names = f", or network={' or '.join(map(repr, fits))}" if fits else ""
     wanted = f"{what} as well, which weights alone ({source.format}) do not say"
-    raise OpenQuestionError(what, wanted, f"only {told}", f"pass {what}={_CHOICES[what]}{names}", keyword=what)
+    if any(_said_of(one, what) for one in source.said):
+        wanted = f"to know which {what} the layers have"
+    way_out = f"pass {what}={_CHOICES[what]}{names}"
+    raise OpenQuestionError(what, wanted, "; ".join(told), way_out, keyword=what)
 
 
-def _ask_for_network(source: Source, tensors: Tensors) -> NoReturn:
-    """Nothing is settled; what layers and operators are there is told, and the names that go with it."""
+def _ask_for_network(source: Source, tensors: Tensors, open_: Sequence[str]) -> NoReturn:
+    """Nothing is settled, or only what is not in `open_`; tells what operators there are, and the names that agree."""
     operators = [one for one in source.said if one and not one.is_declared]
     if not operators:
         fits = names_that_fit(source)
         way_out = f"pass network={' or '.join(map(repr, fits))}, or try them all with 'lenet-fast verify'"
         wanted = f"a network, since weights alone ({source.format}) do not say activation, pooling and padding"
         refuse("", wanted, shapes(tensors), way_out if fits else _NONE_FITS)
-    open_ = [what for what in ("activation", "pooling") if not any(_said_of(one, what) for one in operators)]
+    unsaid = [what for what in open_ if not any(_said_of(one, what) for one in operators)]
     wanted = f"a network, since a {source.format} file does not say in which order its layers compute"
-    wanted += f", and this one not {' and '.join(open_)}" if open_ else ""
+    wanted += f", and this one not {' and '.join(unsaid)}" if unsaid else ""
     ways = list(_agreeing(source, operators))
     way_out = f"pass {_ways(ways)}" if ways else _NONE_FITS
     refuse("", wanted, "; ".join(map(str, operators)), way_out)
@@ -171,7 +177,7 @@ def _agreeing(source: Source, operators: Sequence[Said]) -> Iterator[tuple[str, 
             way |= {"activation": curve.kind, **({"slope": curve.slope} if curve.slope is not None else {})}
         for pooling in sorted(one.poolings)[:1]:
             way["pooling"] = pooling
-    yield from ((name, way) for name in fits[-1:])
+    yield from ((name, way) for name in sorted(fits, key=lambda name: _far(TEMPLATES[name], way))[:1])
 
 
 def _goes(said: Said, template: Template) -> bool:

@@ -128,6 +128,7 @@ class Said:
         """All of it, in words."""
         told = [*map(str, self.activations), *(f"{pooling} pooling" for pooling in sorted(self.poolings))]
         told += [f"padding {' and '.join(map(str, sorted(self.paddings)))}"] if self.paddings else []
+        told += [] if self.slope is None else [f"slope {self.slope:.7g}"]
         return ", ".join(told) + f" {self.where}"
 
 

@@ -33,6 +33,7 @@ _PLACES = (
 _INSIDE = ("model", "network", "net", "arch")  # of these places
 _DICTIONARIES = ("dict", "OrderedDict", "defaultdict", "Namespace", "SimpleNamespace", "AttributeDict", "EasyDict")
 _DEEPEST, _LONGEST_WORD, _MOST_WORDS = 4, 200, 8
+_NUMBER = re.compile(r"\d{0,20}\.?\d{1,20}(e-?\d{1,3})?")
 #: Files that have their settings in a config.json beside them.
 _HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")
 
@@ -87,6 +88,8 @@ def _items(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _slope(value: Any, where: str) -> set[float]:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return set()
     if not 0 <= value <= 1:
@@ -98,7 +101,7 @@ def _words(value: Any) -> Iterator[tuple[str, float | None]]:
     """The words that a value stands for, each with the slope that goes with it."""
     if isinstance(value, str):
         word, _, behind = value[:_LONGEST_WORD].partition("(")
-        number = re.search(r"\d*\.?\d+(e-?\d+)?", behind[:40])
+        number = _NUMBER.search(behind)
         yield word, _as_slope(number and float(number[0]))
     elif isinstance(value, Name):
         yield value.path, None

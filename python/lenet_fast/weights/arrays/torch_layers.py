@@ -70,4 +70,4 @@ def _padding(value: Any) -> int | None:
     if isinstance(value, str):
         return {"same": 2, "valid": 0}.get(value)
     pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
-    return pair[0] if len(pair) == 2 and pair[0] == pair[1] and type(pair[0]) is int else None
+    return pair[0] if len(pair) == 2 and type(pair[0]) is type(pair[1]) is int and pair[0] == pair[1] else None

@@ -143,13 +143,15 @@ def _settings(layer: Call, name: str, tensor: Callable[[Any], NDArray[Any] | Non
     if _items(state.get("_modules")) or state.get("padding_mode", "zeros") != "zeros":
         return None
     stored = {**_items(state.get("_parameters")), **_items(state.get("_buffers"))}
-    arrays = {str(key): None if value is None else tensor(value) for key, value in stored.items()}
-    return _Settings(name, state, arrays)
+    arrays = {key: None if value is None else tensor(value) for key, value in stored.items()}
+    is_whole = all(arrays[key] is not None for key, value in stored.items() if value is not None)
+    return _Settings(name, state, arrays) if is_whole else None
 
 
-def _items(value: Any) -> dict[Any, Any]:
-    """What a dictionary in a pickle holds."""
-    return dict(pickled_arrays.children(value)) if isinstance(value, (dict, Call)) else {}
+def _items(value: Any) -> dict[str, Any]:
+    """What a dictionary in a pickle holds under names; whatever else may be a key is not hashed."""
+    pairs = pickled_arrays.children(value) if isinstance(value, (dict, Call)) else ()
+    return {key: item for key, item in pairs if isinstance(key, str)}
 
 
 # --- layers ---
