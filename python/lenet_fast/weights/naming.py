@@ -141,7 +141,7 @@ def _ask(source: Source, tensors: Tensors, what: str, settled: Mapping[str, Any]
     if any(_said_of(one, what) for one in source.said):
         wanted = f"to know which {what} the layers have"
     way_out = f"pass {what}={_CHOICES[what]}{names}"
-    raise OpenQuestionError(what, wanted, "; ".join(told), way_out, keyword=what)
+    raise OpenQuestionError(what, wanted, f"only {'; '.join(told)}", way_out, keyword=what)
 
 
 def _ask_for_network(source: Source, tensors: Tensors, open_: Sequence[str]) -> NoReturn:
@@ -189,8 +189,12 @@ def _goes(said: Said, template: Template) -> bool:
 
 
 def _ways(names: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """How to pass them."""
-    return " or ".join(f"network={name!r}" + "".join(f", {k}={v!r}" for k, v in way.items()) for name, way in names)
+    """How to pass them, with the variations that are none of the named network's own."""
+    told = []
+    for name, way in names:
+        own = {k: v for k, v in way.items() if k == "activation" or getattr(TEMPLATES[name], k) != v}
+        told.append(f"network={name!r}" + "".join(f", {key}={value!r}" for key, value in own.items()))
+    return " or ".join(told)
 
 
 def _words(settled: Mapping[str, Any]) -> str:

@@ -108,6 +108,8 @@ class Said:
 
     def _add(self, curve: Curve) -> None:
         """One more activation, of which a slope that is said replaces one that is not."""
+        if curve.slope is not None and not 0 <= curve.slope <= 1:
+            refuse(curve.kind, "a slope from 0 to 1", f"{curve.slope:g} {self.where}", "it is not supported")
         of_kind = {other for other in self.curves if other.kind == curve.kind}
         if curve.slope is not None:
             self.curves -= {Curve(curve.kind)}
@@ -201,7 +203,7 @@ def _check_one(
 def check_padding(said: Said, network: Network) -> None:
     """Refuse a network whose convolutions pad otherwise than a file says."""
     own = said_of(network).paddings
-    if said.paddings and own and (own - said.paddings or said.paddings - own - {0}):
+    if said.paddings and own and own != said.paddings:
         wanted = f"a network whose padding is {_either(sorted(said.paddings), 'and')}, as {said.where}"
         pairs = " or ".join(f"padding={pair}" for pair in said.pairs())
         refuse("padding", wanted, _either(sorted(own), "and"), f"pass {pairs}" if pairs else "")

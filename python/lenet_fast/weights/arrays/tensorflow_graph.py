@@ -6,8 +6,9 @@ nodes of their own. Training has left its operators in it too, so the order of t
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
+
+import numpy as np
 
 from ...budget import charge
 from ...errors import refuse, whole
@@ -119,5 +120,6 @@ def _slope(attributes: dict[str, Field]) -> float | None:
         return 0.2
     for part in _inside(attributes["alpha"]):
         if part.number == 4 and part.wire == FIXED32 and part.end - part.begin == 4:
-            return float(struct.unpack("<f", part.data[part.begin : part.end])[0])
+            number = np.frombuffer(part.data, "<f4", 1, part.begin)[0]
+            return float(str(number))  # the shortest number that is the file's float32
     return 0.0  # what is zero is left out of a message
