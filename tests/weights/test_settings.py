@@ -113,7 +113,7 @@ def test_functions_and_modules_of_pytorch_are_words_too():
     torch = pytest.importorskip("torch", reason="torch is not installed (pip install '.[frameworks]')")
     for activation in (torch.nn.Tanh, torch.nn.Tanh(), torch.tanh):
         for pooling in (torch.nn.AvgPool2d, torch.nn.AvgPool2d(2), torch.nn.functional.avg_pool2d):
-            found = said({"activation": activation, "pooling": pooling} if pooling is not torch.nn.functional.avg_pool2d else {"activation": activation, "pooling": "avg"})  # fmt: skip
+            found = said({"activation": activation, "pooling": pooling})
             assert (found.activations, found.poolings) == ([Curve("tanh")], {"average"})
     assert said({"activation": torch.nn.LeakyReLU(0.25)}).activations == [Curve("leaky_relu", 0.25)]
     assert said({"activation": torch.nn.functional.relu}).activations == [Curve("relu")]

@@ -42,6 +42,17 @@ def save(path, tensors, **storages):
             archive.writestr(f"m/data/{key.strip('_')}", values.tobytes())
 
 
+def in_zip(path, network, prefix, **beside):
+    """An archive of a network's tensors under PyTorch's names, and what else its dictionary has."""
+    tensors, storages = {}, {}
+    for i, (name, array) in enumerate(reference.random_weights(network, np.random.default_rng(3)).items()):
+        strides = tuple(int(s) // 4 for s in array.strides)
+        tensors[f"layer{i // 2}.{name.rpartition('.')[2]}"] = tensor(0, array.shape, strides, key=str(i))
+        storages[f"_{i}"] = array
+    save(path, {prefix: tensors, **beside}, **storages)
+    return path
+
+
 def weights():
     return reference.random_weights(NETWORK, np.random.default_rng(3))
 

@@ -116,7 +116,7 @@ def _layers(
 ) -> list[tuple[str, _Settings]] | None:
     """The layers of a Sequential in order, those of Sequentials in it too; None if one of them is not known."""
     state = module.state
-    if depth > _DEEPEST or not isinstance(state, dict) or any(_items(state.get(hooks)) for hooks in _HOOKS):
+    if depth > _DEEPEST or not isinstance(state, dict) or _is_hooked(state):
         return None
     found: list[tuple[str, _Settings]] = []
     for key, child in _items(state.get("_modules")).items():
@@ -138,7 +138,7 @@ def _layers(
 def _settings(layer: Call, name: str, tensor: Callable[[Any], NDArray[Any] | None]) -> _Settings | None:
     """A layer's own; None where it does something beside."""
     state = layer.state
-    if not isinstance(state, dict) or "forward" in state or any(_items(state.get(hooks)) for hooks in _HOOKS):
+    if not isinstance(state, dict) or "forward" in state or _is_hooked(state):
         return None
     if _items(state.get("_modules")) or state.get("padding_mode", "zeros") != "zeros":
         return None
@@ -146,6 +146,12 @@ def _settings(layer: Call, name: str, tensor: Callable[[Any], NDArray[Any] | Non
     arrays = {key: None if value is None else tensor(value) for key, value in stored.items()}
     is_whole = all(arrays[key] is not None for key, value in stored.items() if value is not None)
     return _Settings(name, state, arrays) if is_whole else None
+
+
+def _is_hooked(state: Mapping[Any, Any]) -> bool:
+    """Whether functions are called before or behind a module's own; they are kept under numbers."""
+    kept = [state.get(name) for name in _HOOKS]
+    return any(any(True for _ in pickled_arrays.children(hooks)) for hooks in kept if isinstance(hooks, (dict, Call)))
 
 
 def _items(value: Any) -> dict[str, Any]:
