@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
 
 import foreign_arrays
 import lenet_fast
@@ -77,9 +75,9 @@ def test_what_there_is_none_of_here_is_refused(one, words):
         said(one)
 
 
-def test_a_million_nodes_are_counted():
+def test_nodes_without_an_end_are_counted():
     with pytest.raises(OverBudgetError), spending():
-        said(*[b""] * 500_000)
+        said(*[node("A")] * 80_000)
 
 
 # --- beside a checkpoint ---
@@ -135,36 +133,3 @@ def test_a_graph_that_is_a_link_is_not_opened(tmp_path):
     (tmp_path / "elsewhere").write_bytes(graph(*RELU))
     (folder / "lenet.meta").symlink_to(tmp_path / "elsewhere")
     lenet_fast.load(path, network="lenet5-tanh-average")
-
-
-SAVER = """
-import os, sys
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-import tensorflow
-tf = tensorflow.compat.v1
-tf.disable_eager_execution()
-x, y = tf.placeholder(tf.float32, (None, 28, 28, 1)), tf.placeholder(tf.int64, (None,))
-for number, (channels, maps, padding) in enumerate(((1, 6, "SAME"), (6, 16, "VALID"))):
-    x = tf.nn.conv2d(x, tf.get_variable(f"conv{number}/w", (5, 5, channels, maps)), 1, padding)
-    x = tf.nn.max_pool2d(tf.nn.leaky_relu(x + tf.get_variable(f"conv{number}/b", (maps,)), 0.1), 2, 2, "VALID")
-x = tf.reshape(x, (-1, 400))
-for number, (inputs, units) in enumerate(((400, 120), (120, 84), (84, 10))):
-    x = tf.matmul(x, tf.get_variable(f"fc{number}/w", (inputs, units))) + tf.get_variable(f"fc{number}/b", (units,))
-    x = tf.nn.leaky_relu(x, 0.1) if number < 2 else x
-loss = tf.reduce_mean(tf.losses.sparse_softmax_cross_entropy(y, x))
-tf.train.AdamOptimizer().minimize(loss)
-with tf.Session() as session:
-    session.run(tf.global_variables_initializer())
-    tf.train.Saver().save(session, sys.argv[1])
-"""
-
-
-def test_a_graph_of_tensorflow_with_all_that_trains_it(tmp_path):
-    pytest.importorskip("tensorflow", reason="tensorflow is not installed (pip install '.[tensorflow]')")
-    done = subprocess.run([sys.executable, "-c", SAVER, str(tmp_path / "lenet")], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    network = lenet_fast.load(tmp_path / "lenet.index", activation="leaky_relu").network
-    assert (network.input, network.layers[0].padding, network.layers[0].slope) == ((1, 28, 28), 2, 0.1)
-    assert network.layers[1].pooling == "max"
-    with pytest.raises(WeightsError, match="leaky_relu of slope 0.1, as in lenet.meta beside it"):
-        lenet_fast.load(tmp_path / "lenet.index", network="lenet5-relu-max")
