@@ -157,6 +157,12 @@ CASES = {
     "code_of_long_words": Case("m.pt", _code(b"_" * 500_000 + b"torch." + b"a" * 500_000), "time"),
     "code_of_other_names": Case("m.pt", _code(b"_1 = __torch__.torch.nn.functional.a\n" * 25_000), "time"),
     "code_of_numbers": Case("m.pt", _code(b"torch.leaky_relu(x, " + b"9" * 1900 + b")"), "exception"),
+    "code_of_many_slopes": Case(
+        "m.pt", _code(b"".join(b"torch.leaky_relu(x, 0.%05d)\n" % n for n in range(30_000))), "time", ends="refused"
+    ),
+    "code_of_many_paddings": Case(
+        "m.pt", _code(b"".join(b"torch.conv2d(x, w, b, [1, 1], [%d, %d])\n" % (n, n) for n in range(9_999))), "time"
+    ),
     "code_of_no_text": Case("m.pt", _code(b"torch.gelu(\xff)"), "sentence"),
     "sequential_shared": Case("m.pt", _shared_sequentials, "time"),
     "sequential_of_many_layers": Case("m.pt", _many_layers, "time"),

@@ -88,6 +88,17 @@ def test_a_slope_that_no_layer_has_is_refused(slope):
         operators("LeakyReLU", slope=slope)
 
 
+def test_a_number_with_an_activation_that_has_no_slope_is_none():
+    assert declared(activation="relu", slope=0.3).activations == [Curve("relu")]
+
+
+def test_more_activations_than_a_network_has_are_refused():
+    said = Said("in its code")
+    with pytest.raises(WeightsError, match="activation: wanted those of one network, found more than 16 in its code"):
+        for number in range(20):
+            said.note("leaky_relu", number / 20)
+
+
 def test_a_slope_that_is_known_replaces_one_that_is_not():
     said = operators("leaky_relu", "leaky_relu")
     said.note("leaky_relu", 0.2)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from ..errors import OpenQuestionError, refuse
 from ..network import Conv5x5, Network, Subsample2x2
 from ..operations import ACTIVATIONS
 
+_MOST_CURVES = 16
 _CLOSE = 1e-6  # of a slope, which may have been a float32 on its way
 
 #: Words of the field, in small letters and without what stands between them -> ours.
@@ -42,6 +43,7 @@ _OTHERS = frozenset(
     "elu selu celu gelu silu swish mish prelu rrelu relu6 glu hardtanh hardswish hardsigmoid hardshrink softshrink "
     "tanhshrink softplus softsign logsigmoid threshold maxout crelu".split()
 )
+_IF_WRONG = ", or, if that is wrong, the tensors alone to lenet_fast.from_state_dict"
 _POOLING_WORDS = "average (avg, mean), max or trainable"
 #: What an operator may be a part of, with multiplications and additions around it.
 _PARTS = {"tanh": "scaled_tanh", "average": "trainable"}
@@ -55,6 +57,10 @@ class Curve(NamedTuple):
 
     def __str__(self) -> str:
         return self.kind if self.slope is None else f"{self.kind} of slope {self.slope:.7g}"
+
+
+#: Some activations, or some poolings.
+Words: TypeAlias = "Sequence[Curve] | Sequence[str]"
 
 
 @dataclass
@@ -108,13 +114,15 @@ class Said:
 
     def _add(self, curve: Curve) -> None:
         """One more activation, of which a slope that is said replaces one that is not."""
-        if curve.slope is not None and not 0 <= curve.slope <= 1:
-            refuse(curve.kind, "a slope from 0 to 1", f"{curve.slope:g} {self.where}", "it is not supported")
-        of_kind = {other for other in self.curves if other.kind == curve.kind}
-        if curve.slope is not None:
+        slope = curve.slope if curve.kind == "leaky_relu" else None
+        if slope is not None and not 0 <= slope <= 1:
+            refuse(curve.kind, "a slope from 0 to 1", f"{slope:g} {self.where}", "it is not supported")
+        if slope is not None:
             self.curves -= {Curve(curve.kind)}
-        if curve.slope is not None or not of_kind:
-            self.curves.add(curve)
+        if slope is not None or not any(other.kind == curve.kind for other in self.curves):
+            self.curves.add(Curve(curve.kind, slope))
+        if len(self.curves) > _MOST_CURVES:
+            refuse("activation", "those of one network", f"more than {_MOST_CURVES} {self.where}", "save it alone")
 
     @property
     def activations(self) -> list[Curve]:
@@ -124,7 +132,8 @@ class Said:
 
     def pairs(self) -> list[tuple[int, int]]:
         """How two convolutions may pad, if each padding is that of one; none where nothing is said."""
-        return [(a, b) for a in self.paddings for b in self.paddings if {a, b} == self.paddings]
+        few = sorted(self.paddings) if len(self.paddings) <= 2 else []
+        return [(a, b) for a in few for b in few if {a, b} == self.paddings]
 
     def __str__(self) -> str:
         """All of it, in words."""
@@ -158,11 +167,25 @@ def check(said: Said, network: Network, name: str, settled: Collection[str]) -> 
     `settled` are the keywords that the user passed: "activation", "pooling".
     """
     own = said_of(network)
-    curves, poolings = said.activations, sorted(said.poolings)
-    strange = [curve for curve in curves if not _has(said, own.curves, curve)]
-    _check_one(said, "activation", curves, strange, own.activations, name, settled)
-    missing = [p for p in poolings if not {p, _whole_of(said, p)} & own.poolings]
-    _check_one(said, "pooling", poolings, missing, sorted(own.poolings), name, settled)
+    strange = [curve for curve in said.activations if not _has(said, own.curves, curve)]
+    missing = [word for word in sorted(said.poolings) if not {word, _whole_of(said, word)} & own.poolings]
+    rows: tuple[tuple[str, Words, Words, Words], ...] = (
+        ("activation", said.activations, strange, own.activations),
+        ("pooling", sorted(said.poolings), missing, sorted(own.poolings)),
+    )
+    for what, words, absent, present in rows:
+        if absent and len(absent) == len(words):
+            wanted = f"a network whose {what} is {_either(words)}, as {said.where}"
+            way_out = f"pass {keywords(what, words[0])}{_IF_WRONG}"
+            refuse("network", wanted, f"{name} with {_either(present) or 'none'}", way_out)
+        if absent and what not in settled:
+            _ask_which(said, what, words)
+
+
+def _ask_which(said: Said, what: str, words: Words) -> NoReturn:
+    wanted, found = f"to know which {what} the layers have", f"{_either(words, 'and')} {said.where}"
+    way_out = f"pass {' or '.join(keywords(what, word) for word in words)}, or a lenet_fast.Network"
+    raise OpenQuestionError(what, wanted, found, way_out, keyword=what)
 
 
 def _whole_of(said: Said, word: str) -> str:
@@ -181,32 +204,13 @@ def _has(said: Said, own: Iterable[Curve], curve: Curve) -> bool:
     )
 
 
-def _check_one(
-    said: Said,
-    what: str,
-    words: list[Curve] | list[str],
-    missing: list[Curve] | list[str],
-    own: list[Curve] | list[str],
-    name: str,
-    settled: Collection[str],
-) -> None:
-    if missing and len(missing) == len(words):
-        wanted = f"a network whose {what} is {_either(words)}, as {said.where}"
-        found = f"{name} with {_either(own) or 'none'}"
-        refuse("network", wanted, found, f"pass {keywords(what, words[0])}")
-    if missing and what not in settled:
-        wanted, found = f"to know which {what} the layers have", f"{_either(words, 'and')} {said.where}"
-        way_out = f"pass {' or '.join(keywords(what, word) for word in words)}, or a lenet_fast.Network"
-        raise OpenQuestionError(what, wanted, found, way_out, keyword=what)
-
-
 def check_padding(said: Said, network: Network) -> None:
     """Refuse a network whose convolutions pad otherwise than a file says."""
     own = said_of(network).paddings
     if said.paddings and own and own != said.paddings:
         wanted = f"a network whose padding is {_either(sorted(said.paddings), 'and')}, as {said.where}"
         pairs = " or ".join(f"padding={pair}" for pair in said.pairs())
-        refuse("padding", wanted, _either(sorted(own), "and"), f"pass {pairs}" if pairs else "")
+        refuse("padding", wanted, _either(sorted(own), "and"), f"pass {pairs}{_IF_WRONG}" if pairs else "")
 
 
 def keywords(what: str, word: Curve | str) -> str:
