@@ -91,7 +91,8 @@ def _names(source: Source, tensors: Tensors, settled: Mapping[str, Any]) -> Iter
     ways = [(_far(TEMPLATES[name], way), name, way) for name in TEMPLATES for way in _ways_of(TEMPLATES[name], settled)]
     seen: set[Template] = set()
     for _, name, way in sorted(ways, key=lambda one: one[0]):
-        fits = fits_of(TEMPLATES[name].varied(**way), tensors, _sizes(TEMPLATES[name].varied(**way), way), source.said)
+        template = TEMPLATES[name].varied(**way)
+        fits = fits_of(template, tensors, {key: getattr(template, key) for key in way}, source.said)
         if fits and _assignable(source, fits[0]):
             head = "rbf" if fits[0].head == "rbf" else "scores"
             same = replace(fits[0], head=head, side=0, padding=(0, 0), channels=0)
@@ -110,11 +111,6 @@ def _ways_of(template: Template, settled: Mapping[str, Any]) -> Iterator[dict[st
 
 def _far(template: Template, way: Mapping[str, Any]) -> int:
     return sum(getattr(template, key) != value for key, value in way.items())
-
-
-def _sizes(template: Template, way: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what is settled, that in which the weights' sizes have no say; as the template has it."""
-    return {key: getattr(template, key) for key in way}
 
 
 def _assignable(source: Source, template: Template) -> bool:
