@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import archives, arrays, described, flatbuffer, graphs, messages, pickles, special, texts
+from . import archives, arrays, beside, described, flatbuffer, graphs, messages, pickles, special, texts
 from .case import Case
 
-TABLES = (pickles, archives, described, arrays, graphs, flatbuffer, messages, texts, special)
+TABLES = (pickles, archives, described, arrays, graphs, flatbuffer, messages, texts, special, beside)
 CASES: dict[str, Case] = {name: case for table in TABLES for name, case in table.CASES.items()}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import arrays, described, opcodes, texts
+from . import arrays, beside, described, opcodes, texts
 
 Files = dict[str, bytes]
 SMALL = {"network": "small", "flatten": "CHW"}
@@ -134,6 +134,20 @@ def _keras(data: bytes) -> Files:
     return {"m.keras": _zipped({"config.json": config, "model.weights.h5": b"".join(rest[:1])})}
 
 
+def _torch_code(data: bytes) -> Files:
+    return {"m.pt": beside.script_of(data)}
+
+
+def _module(data: bytes) -> Files:
+    """A pickle whose tensors all lie in one storage."""
+    return {"m.pt": opcodes.torch_zip(data.removesuffix(b"."), bytes(400))}
+
+
+def _layers(path: Path) -> bytes:
+    """A Sequential of a convolution and what is behind it, and settings beside it."""
+    return beside.checkpoint_of_layers()
+
+
 # --- behind checksums ---
 
 
@@ -153,6 +167,15 @@ def _ours(data: bytes) -> Files:
 def _tensorflow(data: bytes) -> Files:
     values, *blocks = parts_of(data)
     return {"m.index": arrays.index(blocks or [b""]), "m.data-00000-of-00001": values}
+
+
+def _tensorflow_graph(data: bytes) -> Files:
+    variable = {b"a": (1, (1,), 0, 4)}
+    return {"m.index": arrays.checkpoint(variable), "m.data-00000-of-00001": bytes(4), "m.meta": data}
+
+
+def _config(data: bytes) -> Files:
+    return {"model.safetensors": beside.WEIGHT, "config.json": data}
 
 
 def _variables(path: Path) -> bytes:
@@ -197,6 +220,18 @@ TARGETS: dict[str, Target] = {
         _torch, ("m.pth",), _unzipped("data.pkl", "data/0", "data/1"), options=SMALL,
         tokens=(*_PICKLED, "FloatStorage", "BFloat16Storage", "_rebuild_parameter", "storage", "cpu"),
     ),
+    "torch_code": Target(
+        _torch_code, (), lambda path: beside.CODE, options=SMALL,
+        tokens=("torch.leaky_relu(", "torch.conv2d(", "torch.max_pool2d(", "__torch__.torch.nn.functional.", "[2, 2]", '"same"'),
+    ),
+    "torch_module": Target(
+        _module, (), _layers, options=SMALL,
+        tokens=(*_PICKLED, "torch.nn.modules.", "Sequential", "Conv2d", "_modules", "_parameters", "padding", "config", "activation"),
+    ),
+    "settings": Target(
+        _config, (), lambda path: b'{"config": {"activation": "LeakyReLU(0.1)", "pooling": {"type": "max"}}, "slope": 0.1}',
+        options=SMALL, tokens=("activation", "pooling", "slope", "hidden_act", "model", "leaky_relu", "avg", *_JSON),
+    ),
     "torch_legacy": Target(_plain("m.pt"), ("old.pth", "whole.pth"), reader="PyTorch", options=SMALL, tokens=_PICKLED),
     "keras": Target(_keras, ("m.keras",), _unzipped("config.json", "model.weights.h5"), tokens=_LAYERS),
     "hdf5": Target(_plain("m.h5"), ("m.h5",), reader="HDF5", options=SMALL, tokens=("GCOL", "TREE", "SNOD", "HEAP")),
@@ -220,6 +255,10 @@ TARGETS: dict[str, Target] = {
         tokens=(b"\xa2\x06", b"\xc2\x07", b"\x82\x08", b"\xe2\x08", b"\xfa\x0a", b"\xea\x12", b"\x92\x20", "input", "output"),
     ),
     "tensorflow": Target(_tensorflow, (), _variables, options=SMALL, tokens=("/.ATTRIBUTES/VARIABLE_VALUE", "_variables")),
+    "tensorflow_graph": Target(
+        _tensorflow_graph, (), lambda path: beside.GRAPH, options=SMALL,
+        tokens=("Conv2D", "LeakyRelu", "MaxPool", "padding", "strides", "ksize", "alpha", "SAME", "VALID"),
+    ),
     "mxnet": Target(_plain("m.params"), ("m.params",), reader="MXNet", options=SMALL, tokens=("arg:", "aux:")),
     "matlab": Target(_plain("m.mat"), ("m.mat",), reader="MATLAB", options=SMALL, tokens=("layers", "weights")),
     "mindspore": Target(_plain("m.ckpt"), ("m.ckpt",), reader="MindSpore", options=SMALL, tokens=("Float32", "BFloat16", "str", "crc_num", "moments.")),

@@ -107,11 +107,23 @@ OTHER = Network((3, 8, 8), (Conv5x5(2, "tanh"), Dense(3)), "scores")
 
 @pytest.mark.parametrize(
     ("keyword", "value"),
-    [("activation", "relu"), ("pooling", "max"), ("padding", 0), ("flatten", "CHW"), ("kernels", "OIHW"), ("dense", "OI"), ("compact", "wrapped"), ("coefficients", "sum")],
+    [("activation", "relu"), ("pooling", "max"), ("padding", 2), ("flatten", "CHW"), ("kernels", "OIHW"), ("dense", "OI"), ("compact", "wrapped"), ("coefficients", "sum")],
 )  # fmt: skip
 def test_a_file_that_says_everything_is_not_told_otherwise(tmp_path, keyword, value):
     for path in saved(tmp_path):
         assert f"leave {keyword} out" in sentence(path, **{keyword: value})
+
+
+def test_keywords_that_agree_with_a_file_that_says_everything_are_no_contradiction(tmp_path):
+    network = TEMPLATES["lenet5-relu-max"].varied(activation="leaky_relu", slope=0.1, side=28, padding=2).network()
+    agreeing = {"activation": "leaky_relu", "slope": 0.1, "pooling": "max", "padding": (2, 0)}
+    for path in saved(tmp_path, network, reference.random_weights(network, np.random.default_rng(1))):
+        for options in ({}, *({key: value} for key, value in agreeing.items() if key != "activation"), agreeing):
+            assert lenet_fast.load(path, **options).network == network
+            named = {**options, "activation": "leaky_relu"}
+            assert lenet_fast.load(path, network="lenet5-relu-max", **named).network == network
+        assert "slope: wanted what is passed, 0.2, found 0.1" in sentence(path, slope=0.2)
+        assert "found another in the file" in sentence(path, network="lenet5-relu-max", activation="tanh")
 
 
 def test_a_file_that_says_everything_may_be_asked_whether_it_is_the_right_one(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import resource
@@ -164,6 +165,28 @@ def test_no_file_elsewhere_is_opened(tmp_path, name):
     (folder / "link").symlink_to(tmp_path / "secret")
     with pytest.raises(WeightsError, match="same folder"):
         File(folder / "m.onnx", b"").companion(name.format(tmp_path))
+
+
+def test_a_file_that_may_lie_beside_another_is_no_link_and_may_be_absent(tmp_path):
+    (folder := tmp_path / "folder").mkdir()
+    file = File(folder / "m.index", b"")
+    assert file.beside("config.json") is None
+    (tmp_path / "elsewhere").write_bytes(b"elsewhere")
+    (folder / "config.json").symlink_to(tmp_path / "elsewhere")
+    assert file.beside("config.json") is None
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to(folder / "nothing")
+    assert file.beside("config.json") is None
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_bytes(b"{}")
+    assert file.beside("config.json").data == b"{}"
+    for name in ("../elsewhere", "m" * 1000):
+        with pytest.raises(WeightsError) if "/" in name else contextlib.nullcontext():
+            assert file.beside(name) is None
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+    with pytest.raises(WeightsError, match="regular file"):
+        file.beside("config.json")
 
 
 def test_a_file_in_the_same_folder_is_read(tmp_path):

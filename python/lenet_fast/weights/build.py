@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
@@ -14,8 +14,8 @@ from .._core import chosen_isa, num_threads
 from ..errors import ArgumentError, OpenQuestionError, WeightsError, inside, refuse
 from ..images import Preprocess
 from ..model import Model
-from ..network import Network
-from ..networks import Template, networks, template_named
+from ..network import Conv5x5, Network
+from ..networks import Template, template_named
 from ..tensors import Floats, checked
 from . import restoring
 from .cost import afford
@@ -23,10 +23,15 @@ from .description import KEY
 from .graph.recognise import recognise
 from .mapping.answers import Answers
 from .mapping.assign import assign
-from .mapping.fit import fitted, names_that_fit
+from .mapping.fit import names_that_fit
 from .mapping.fixed_point import as_fractions
 from .mapping.relevant import relevant
-from .source import Modules, Source, Tensors
+from .naming import fits_of, named, shapes, with_slope
+from .said import check, check_padding, said_of
+from .source import Source, Tensors
+
+#: What a user settles who passes a whole network.
+_SETTLED = ("activation", "pooling")
 
 _FAINT = 20.0  # what scaled pixels are below
 
@@ -144,11 +149,21 @@ def _of_the_file(name: str) -> Iterator[None]:
 def _check_arguments(wishes: Wishes) -> None:
     """What the caller says wrongly is no fault of the file."""
     if isinstance(wishes.network, str):
-        template_named(wishes.network).varied(**wishes.variations).network()
-    elif wishes.network is not None and not isinstance(wishes.network, Network):
+        _check_variations(template_named(wishes.network), wishes.variations)
+    elif wishes.network is None:
+        apart = {"activation": "leaky_relu"} if "slope" in wishes.variations else {}
+        _check_variations(Template(), {**apart, **wishes.variations})
+    elif not isinstance(wishes.network, Network):
         raise TypeError(f"network: wanted a name or a lenet_fast.Network, found {wishes.network!r}")
-    elif wishes.network is not None and wishes.variations:
+    elif wishes.variations:
         raise ArgumentError("network", "variations of a named network", "them beside a lenet_fast.Network")
+
+
+def _check_variations(template: Template, variations: Mapping[str, Any]) -> None:
+    """Whether a named network can be varied so; a slope that is not passed may stand in the file."""
+    activation = variations.get("activation")
+    is_leaky = isinstance(activation, str) and activation == "leaky_relu"
+    template.varied(**{**({"slope": 0.01} if is_leaky else {}), **variations}).network()
 
 
 def _restored(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:
@@ -164,6 +179,8 @@ def _restored(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> 
 def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:
     assert source.trace is not None
     found = recognise(source.trace)
+    for said in source.said:
+        check(said, found.network, "the layers in the file", ())
     _check_wishes(wishes, found.network)
     beside = restoring.parts_beside_network(source.metadata)
     own = _one_scaling(preprocess, beside.get("preprocess") or found.preprocess)
@@ -174,23 +191,45 @@ def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -
 
 
 def _check_wishes(wishes: Wishes, found: Network) -> None:
-    """Refuse what contradicts a file that says everything."""
-    for keyword, value in {**wishes.variations, **vars(wishes.answers)}.items():
+    """Refuse what contradicts a file that says everything, and answers to what it does not ask."""
+    for keyword, value in vars(wishes.answers).items():
         if value is not None:
-            way_out = f"leave {keyword} out"
-            refuse(keyword, "weights that leave it open", "a file that says everything", way_out)
-    if isinstance(wishes.network, str):
-        fits = _kinds(networks()[wishes.network]) == _kinds(found)
+            refuse(keyword, "weights that leave it open", "a file that says everything", f"leave {keyword} out")
+    if isinstance(wishes.network, Network):
+        fits = wishes.network == found
+    elif wishes.network is not None:
+        template = with_slope(template_named(wishes.network).varied(**wishes.variations), [said_of(found)])
+        fits = _kinds(template.network()) == _kinds(found)
     else:
-        fits = wishes.network in (None, found)
+        fits = True
     if not fits:
         way_out = "leave network out, the file says everything"
         refuse("network", "the network that was passed", f"another in the file ({found})", way_out)
+    _check_keywords(wishes.variations, found)
 
 
 def _kinds(network: Network) -> list[tuple[Any, ...]]:
     """Layers without their sizes."""
-    return [(type(x), getattr(x, "activation", ""), getattr(x, "pooling", "")) for x in network.layers]
+    return [(type(x), *(getattr(x, key, None) for key in ("activation", "slope", "pooling"))) for x in network.layers]
+
+
+def _check_keywords(variations: Mapping[str, Any], found: Network) -> None:
+    """Refuse a keyword that says otherwise than the network in a file."""
+    own = said_of(found)
+    paddings = [layer.padding for layer in found.layers if isinstance(layer, Conv5x5)]
+    for keyword, value in variations.items():
+        values: Collection[Any] = {curve.kind for curve in own.curves} or {"identity"}
+        if keyword == "pooling":
+            values = own.poolings
+        elif keyword == "slope":
+            values = {curve.slope for curve in own.curves}
+        elif keyword == "padding":
+            value, values = (value, 0) if isinstance(value, int) else tuple(value), [tuple((*paddings, 0)[:2])]
+        if value not in values:
+            told = " or ".join(map(str, values)) or "none"
+            refuse(
+                keyword, f"what is passed, {value}", f"{told} in a file that says everything", f"leave {keyword} out"
+            )
 
 
 def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
@@ -224,8 +263,6 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
     if not tensors:
         refuse("", "weights", _what_instead(source), "save the trained network's weights")
     _refuse_data_set(tensors)
-    if wishes.network is None:
-        _ask_for_network(source, tensors)
     network = _network(source, wishes, tensors)
     afford(network)
     found, sources = assign(as_fractions(source, wishes.answers.fraction_bits), network, wishes.answers)
@@ -233,57 +270,41 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
     return Parts(network, checked(network, found), {}, source.format, sources, own)
 
 
-def _ask_for_network(source: Source, tensors: Tensors) -> NoReturn:
-    fits = names_that_fit(source)
-    way_out = f"pass network={' or '.join(map(repr, fits))}, or try them all with 'lenet-fast verify'"
-    if not fits:
-        way_out = "none of the named networks has these shapes: pass a lenet_fast.Network, or export the model to ONNX"
-    wanted = f"a network, since weights alone ({source.format}) do not say activation, pooling and padding"
-    refuse("", wanted, _shapes(tensors), way_out)
-
-
-def _shapes(tensors: Tensors) -> str:
-    return ", ".join(f"{name} {array.shape}" for name, array in list(tensors.items())[:12])
-
-
 def _network(source: Source, wishes: Wishes, tensors: Tensors) -> Network:
-    """The network that the user means, a named one with the sizes that the weights have."""
+    """The network that the user means, a named one with the sizes that the weights have and with what the file says."""
     if isinstance(wishes.network, Network):
-        return wishes.network
-    assert wishes.network is not None
-    template = template_named(wishes.network).varied(**wishes.variations)
-    chosen = {key: getattr(template, key) for key in wishes.variations}
-    if source.modules:
-        _check_modules(source.modules, template, wishes.network)
-        if "padding" not in chosen and len(source.modules.paddings) >= 2:
-            chosen["padding"] = tuple(source.modules.paddings[:2])
-    fits = fitted(template, tensors, chosen)
+        return _agreed(source, wishes.network, "the lenet_fast.Network", _SETTLED)
+    name, variations = wishes.network, wishes.variations
+    if name is None:
+        name, variations = named(source, variations, tensors)
+    template = with_slope(template_named(name).varied(**variations), source.said)
+    for said in source.said:
+        check(said, template.network(), repr(name), variations)
+    chosen = {key: getattr(template, key) for key in variations}
+    fits = fits_of(template, tensors, chosen, source.said)
     if not fits:
-        _refuse_network(source, wishes.network, template, tensors)
-    _check_padding(fits, chosen, scaling(wishes.preprocess))
-    return fits[0].network()
+        _refuse_network(source, name, template, tensors)
+    if not any(said.paddings for said in source.said):
+        _check_padding(fits, chosen, scaling(wishes.preprocess))
+    return _agreed(source, fits[0].network(), repr(name), _SETTLED)
+
+
+def _agreed(source: Source, network: Network, name: str, settled: Collection[str]) -> Network:
+    """The network, if it goes with what the file says."""
+    for said in source.said:
+        check(said, network, name, settled)
+        check_padding(said, network)
+    return network
 
 
 def _refuse_network(source: Source, name: str, template: Template, tensors: Tensors) -> NoReturn:
     others = ", ".join(fit for fit in names_that_fit(source) if fit != name)
     bad = [f"{n} {a.shape}" for n, a in tensors.items() if a.ndim == 4 and 5 not in a.shape]
     only = f"; only 5x5 kernels are supported, found {bad[0]}" if bad else ""
-    shapes = ", ".join(f"{n} {s}" for n, s in template.network().parameters.items() if len(s) > 1)
+    wanted = ", ".join(f"{n} {s}" for n, s in template.network().parameters.items() if len(s) > 1)
+    wanted = f"the shapes of {name} ({wanted}" + (")" if template.table else ", or of other maps and units)")
     way_out = f"these fit: {others}" if others else "none of the named networks fits: pass a lenet_fast.Network"
-    wanted = f"the shapes of {name} ({shapes}" + (")" if template.table else ", or of other maps and units)")
-    refuse("network", wanted, f"{_shapes(tensors)}{only}", way_out)
-
-
-def _check_modules(modules: Modules, template: Template, name: str) -> None:
-    """Refuse a name that contradicts the layers in the file."""
-    for what, found, wanted in (
-        ("activation", modules.activations, {template.activation, template.conv_activation}),
-        ("pooling", modules.poolings, {template.pooling}),
-    ):
-        if found and not found & wanted:
-            kinds = sorted(found)
-            one = f"a network whose {what} is {' or '.join(kinds)}, as the modules in the file"
-            refuse("network", one, f"{name!r} with {getattr(template, what)}", f"pass {what}={kinds[0]!r}")
+    refuse("network", wanted, f"{shapes(tensors)}{only}", way_out)
 
 
 def _check_padding(fits: list[Template], chosen: Mapping[str, Any], preprocess: Preprocess | None) -> None:

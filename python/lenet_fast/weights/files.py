@@ -75,6 +75,11 @@ class File:
             raise WeightsError("", f"{name!r} beside it", "no such file", "keep the two together", str(self))
         return File.in_folder(beside)
 
+    def beside(self, name: str) -> File | None:
+        """Read a file that often lies beside such a one, if it does; nothing that is a link, which is not opened."""
+        path = self.path.parent / name
+        return self.companion(name) if os.path.lexists(path) and not path.is_symlink() else None
+
 
 class Archive:
     """A zip archive, of which no more is ever unpacked than its size and the budget allow."""

@@ -38,9 +38,11 @@ def load(
 ) -> Model:
     """Read a model from a file of any trainer.
 
-    The file's content decides what it is, not its name. A format with a graph (ONNX, Keras, TFLite, files that
-    `Model.save` wrote) says everything; weights alone (a PyTorch state dict, .npz, bare safetensors) want `network`.
-    What fits in two ways is refused with the keyword that settles it.
+    The file's content decides what it is, not its name. A format with a graph (ONNX, Keras, TFLite, a pickled
+    nn.Sequential, files that `Model.save` wrote) says everything; weights alone (a PyTorch state dict, .npz, bare
+    safetensors) want `network`. What else a file says is used: layers of a pickled module, TorchScript's code, settings
+    in a checkpoint's dictionary or in a config.json, the graph of a TensorFlow checkpoint. What contradicts the
+    arguments, or fits in two ways, is refused with the keyword that settles it.
 
     Parameters
     ----------
@@ -49,7 +51,8 @@ def load(
     network
         A name of `lenet_fast.networks()`, which says what the layers compute: channels, maps, units, the number of full
         connections, classes, image size and padding follow the weights ("lenet5-1998" has its own maps and units). Or a
-        `Network`. Not wanted where the file has a graph.
+        `Network`. Not wanted where the file has a graph, or where `activation` and `pooling`, passed or said in the
+        file's settings, leave one of the named networks.
     preprocess
         How training scaled the pixels: "unit", "mnist", "symmetric", "lecun", "raw", "zscore" (see `Preprocess.named`)
         or a `Preprocess`. Where neither this nor the file says, floating-point images are taken as already scaled and
@@ -60,7 +63,7 @@ def load(
         scaling) is tried until one reading does.
     activation, pooling, padding, slope
         Where the named network is varied: "tanh", "relu", ...; "average", "max", "trainable"; of both convolutions; of
-        "leaky_relu" below zero (PyTorch takes 0.01, Keras 0.3).
+        "leaky_relu" below zero (PyTorch takes 0.01, Keras 0.3), if the file does not say it.
     flatten
         "CHW" or "HWC": the order in which maps became a vector, where the file does not tell.
     coefficients
@@ -89,8 +92,9 @@ def load(
 
     Notes
     -----
-    No pickle is executed, and no other file is opened but those that the file names in its own folder (external data of
-    ONNX, for example).
+    No pickle is executed, and no other file is opened but these in the same folder, and no links: external data that
+    ONNX names; the .caffemodel of a .prototxt; the .bin of OpenVINO's .xml and ncnn's .param; the .data-* and the .meta
+    of TensorFlow's .index; the config.json beside Keras's .weights.h5, model.safetensors or pytorch_model.bin.
     """
     if not isinstance(path, (str, Path)):
         way_out = "live objects go to lenet_fast.from_torch, from_keras, from_onnx or from_state_dict"

@@ -56,7 +56,7 @@ FORMATS = (
     Format("MXNet", signs.starts_with(signs.MXNET), "arrays.mxnet"),
     Format("MATLAB", signs.is_matlab, "arrays.matlab"),
     Format("TensorFlow checkpoint", signs.is_tensorflow, "arrays.tensorflow"),
-    Format("PyTorch", signs.is_old_torch, "arrays.pytorch", "read_legacy"),
+    Format("PyTorch", signs.is_old_torch, "graphs.torch_file", "read_legacy"),
     Format("OpenVINO", signs.is_openvino, "graphs.openvino_ir"),
     Format("ncnn", signs.is_ncnn, "graphs.ncnn"),
     Format("safetensors", signs.is_safetensors, "arrays.safetensors"),
@@ -72,7 +72,7 @@ FORMATS = (
 )
 
 _PACKED = (
-    Packed(signs.holds_torch, "arrays.pytorch"),
+    Packed(signs.holds_torch, "graphs.torch_file"),
     Packed(signs.holds_keras, "graphs.keras"),
     Packed(signs.holds_numpy, "arrays.numpy"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .graph.trace import Trace
+    from .said import Said
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -40,15 +41,6 @@ UNKNOWN = Layout()
 
 
 @dataclass
-class Modules:
-    """Layers of a pickled module, which says what they are but not in which order they compute."""
-
-    paddings: list[int] = field(default_factory=list)  # of the convolutions
-    activations: set[str] = field(default_factory=set)
-    poolings: set[str] = field(default_factory=set)
-
-
-@dataclass
 class Source:
     """The contents of a file.
 
@@ -64,8 +56,8 @@ class Source:
         The graph, where the format has one.
     metadata
         Text that travels with the file.
-    modules
-        What a pickled module's layers say of themselves.
+    said
+        What else the file says of its network, by the places that say it.
     fixed_point
         Names of the arrays whose whole numbers stand for fractions, of how many bits the file does not tell.
     """
@@ -75,5 +67,5 @@ class Source:
     layout: Layout = UNKNOWN
     trace: Trace | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    modules: Modules | None = None
+    said: Sequence[Said] = ()
     fixed_point: frozenset[str] = frozenset()

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Network, Subsample2x2, WeightsError
-from lenet_fast.networks import TEMPLATES
 from lenet_fast.weights import sniff
 
 NETWORK = Network((1, 8, 8), (Conv5x5(1), Subsample2x2("max"), Dense(2)), "scores")
@@ -41,6 +40,17 @@ def save(path, tensors, **storages):
         archive.writestr("m/data.pkl", b"\x80\x02" + coded(tensors) + b".")
         for key, values in storages.items():
             archive.writestr(f"m/data/{key.strip('_')}", values.tobytes())
+
+
+def in_zip(path, network, prefix, **beside):
+    """An archive of a network's tensors under PyTorch's names, and what else its dictionary has."""
+    tensors, storages = {}, {}
+    for i, (name, array) in enumerate(reference.random_weights(network, np.random.default_rng(3)).items()):
+        strides = tuple(int(s) // 4 for s in array.strides)
+        tensors[f"layer{i // 2}.{name.rpartition('.')[2]}"] = tensor(0, array.shape, strides, key=str(i))
+        storages[f"_{i}"] = array
+    save(path, {prefix: tensors, **beside}, **storages)
+    return path
 
 
 def weights():
@@ -209,81 +219,6 @@ def test_a_storage_lies_inside_an_older_file(tmp_path, counts):
     (tmp_path / "m.pth").write_bytes(legacy(tensors, storages, counts))
     with pytest.raises(WeightsError, match="damaged or foreign|storage"):
         lenet_fast.load(tmp_path / "m.pth", network=NETWORK)
-
-
-# --- whole modules ---
-
-
-def module(kind, **state):
-    """A module of torch.nn as a pickle has it: a call, and the attributes that it gets."""
-    kept = {"training": False} | state
-    path = f"ctorch.nn.modules.anything\n{kind}\n".encode()
-    return path + b")\x81" + coded(kept) + b"b"
-
-
-@pytest.mark.parametrize(
-    ("state", "words"),
-    [
-        (("Conv2d", {"stride": (2, 2)}), "Conv2d: wanted stride 1, found (2, 2)"),
-        (("Conv2d", {"dilation": (2, 2)}), "Conv2d: wanted dilation 1"),
-        (("Conv2d", {"groups": 3}), "Conv2d: wanted groups 1"),
-        (("MaxPool2d", {"kernel_size": 3}), "MaxPool2d: wanted kernel_size 2, found 3"),
-        (("MaxPool2d", {"stride": 1}), "MaxPool2d: wanted stride 2"),
-        (("AvgPool2d", {"padding": 1}), "AvgPool2d: wanted padding 0"),
-        (("ReLU6", {}), "ReLU6: wanted tanh"),
-        (("PReLU", {}), "PReLU: wanted activations without a slope"),
-        (("ELU", {}), "ELU: wanted tanh"),
-        (("GELU", {}), "GELU: wanted tanh"),
-    ],
-)
-def test_layers_that_are_not_of_the_family_are_refused(tmp_path, state, words):
-    """A pickled module says what its layers are, though not in which order they compute."""
-    kind, settings = state
-    save(tmp_path / "m.pt", {"layer": module(kind, **settings)})
-    with pytest.raises(WeightsError) as caught:
-        lenet_fast.load(tmp_path / "m.pt", network="lenet5-relu-max")
-    assert words in str(caught.value)
-
-
-def whole(tmp_path, *layers):
-    """A LeNet for 28x28 with these layers beside its tensors."""
-    network = lenet_fast.networks()["lenet5-relu-max"]
-    network = Network((1, 28, 28), network.layers, network.head)
-    given = reference.random_weights(network, np.random.default_rng(3))
-    tensors, storages = {}, {}
-    for i, (name, array) in enumerate(given.items()):
-        tensors[name.replace("C", "conv").replace("F", "fc").replace("output", "fc9")] = tensor(
-            0, array.shape, tuple(int(s) // 4 for s in array.strides), key=str(i)
-        )
-        storages[f"_{i}"] = array
-    save(tmp_path / "m.pt", {"net": tensors, **{str(i): layer for i, layer in enumerate(layers)}}, **storages)
-    return tmp_path / "m.pt"
-
-
-def test_layers_that_contradict_the_name_are_refused(tmp_path):
-    path = whole(tmp_path, module("Tanh"), module("AvgPool2d", kernel_size=2, stride=2, padding=0))
-    with pytest.raises(WeightsError, match="activation is tanh.*'lenet5-relu-max' with relu.*activation='tanh'"):
-        lenet_fast.load(path, network="lenet5-relu-max")
-    with pytest.raises(WeightsError, match="pooling is average"):
-        lenet_fast.load(path, network="lenet5-relu-max", activation="tanh")
-    model = lenet_fast.load(path, network="lenet5-relu-max", activation="tanh", pooling="average")
-    assert model.network.input == (1, 28, 28)
-
-
-def test_convolutions_say_how_they_pad(tmp_path):
-    network = TEMPLATES["lenet5-relu-max"].varied(side=28, padding=2).network()
-    given = reference.random_weights(network, np.random.default_rng(3))
-    tensors, storages = {}, {}
-    for i, (name, array) in enumerate(given.items()):
-        tensors[f"layer{i // 2}.{name.rpartition('.')[2]}"] = tensor(
-            0, array.shape, tuple(int(s) // 4 for s in array.strides), key=str(i)
-        )
-        storages[f"_{i}"] = array
-    for paddings, side in (((2, 0), 28), ((0, 0), 32), ((), 32)):
-        layers = {f"conv{i}": module("Conv2d", padding=(p, p)) for i, p in enumerate(paddings)}
-        save(tmp_path / "m.pt", {"net": tensors, **layers}, **storages)
-        model = lenet_fast.load(tmp_path / "m.pt", network="lenet5-relu-max", preprocess="unit")
-        assert model.network.input == (1, side, side)
 
 
 # --- what PyTorch itself writes ---

@@ -283,12 +283,22 @@ def test_real_files(tmp_path, way):
     assert done.returncode == 0, done.stderr[-2000:]
     source = read(tensorflow.index_in(path) if path.is_dir() else path.with_name("lenet.index"))
     foreign_arrays.computes_like_torch(source)
+    graphs = ["relu, max pooling, padding 0 in lenet.meta beside it"] if way == "version 1" else []
+    assert [str(said) for said in source.said] == graphs
 
 
 def write_version_1(tf, path):
+    """With the graph of the network, and of all that trains it."""
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         variables = [v1.Variable(a, use_resource=False) for a in foreign_arrays.hwio().values()]
+        x = v1.placeholder(tf.float32, (None, 32, 32, 1))
+        for weight, bias in (variables[:2], variables[2:4]):
+            x = tf.nn.max_pool2d(tf.nn.relu(tf.nn.conv2d(x, weight, 1, "VALID") + bias), 2, 2, "VALID")
+        x = tf.reshape(x, (-1, 400))
+        for place in (4, 6, 8):
+            x = tf.matmul(x if place == 4 else tf.nn.relu(x), variables[place]) + variables[place + 1]
+        v1.train.AdamOptimizer().minimize(tf.reduce_mean(tf.nn.log_softmax(x)))
         session.run(v1.global_variables_initializer())
         v1.train.Saver(variables).save(session, str(path))
 

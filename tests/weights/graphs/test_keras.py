@@ -371,6 +371,69 @@ def test_graphs_that_are_no_row_are_refused(tmp_path, name):
 # --- what is not of the family ---
 
 
+# --- weights alone, and the config beside them ---
+
+
+def folder_of(keras, folder, activation="tanh", **conv):
+    """What is in an archive of Keras's, as files, and the model."""
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((28, 28, 1)), layers.Conv2D(4, 5, activation=activation, **conv), layers.AveragePooling2D(2),
+        layers.Flatten(), layers.Dense(10),
+    ])  # fmt: skip
+    model.save(folder / "m.keras")
+    with zipfile.ZipFile(folder / "m.keras") as archive:
+        archive.extractall(folder)
+    return folder / "model.weights.h5", model
+
+
+def test_the_config_beside_weights_is_their_graph(tmp_path, keras):
+    path, model = folder_of(keras, tmp_path, padding="same")
+    x = images(28, 28, 1)
+    found = lenet_fast.load(path)
+    close(found.scores(x), outputs(model, x))
+    assert lenet_fast.load(path, network=found.network).network == found.network
+    with pytest.raises(WeightsError, match="activation: wanted what is passed, relu, found tanh in a file that says"):
+        lenet_fast.load(path, activation="relu")
+    for wrong in ("lenet5-relu-max", "lenet5-tanh-average"):
+        with pytest.raises(WeightsError, match="found another in the file"):
+            lenet_fast.load(path, network=wrong)
+    path = path.rename(tmp_path / "lenet.weights.h5")
+    close(lenet_fast.load(path).scores(x), outputs(model, x))
+
+
+def test_without_a_config_weights_want_a_network(tmp_path, keras):
+    path, _ = folder_of(keras, tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(WeightsError, match="do not say activation, pooling and padding"):
+        lenet_fast.load(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (b"{", "wanted JSON in 'config.json' beside it, or no such file, found a damaged one"),
+        (b'{"class_name": "LeNet", "config": {"activation": "gelu"}}', "found 'gelu' in the config.json beside it"),
+        (b'{"class_name": "LeNet", "config": {"activation": "relu"}}', "wanted pooling as well"),
+        (b'{"hidden_act": "relu", "pooling": "max"}', "none of the named networks can have"),
+    ],
+)
+def test_a_config_that_is_no_graph_says_what_it_says(tmp_path, keras, config, words):
+    path, _ = folder_of(keras, tmp_path)
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(WeightsError, match=words):
+        lenet_fast.load(path)
+
+
+def test_a_config_of_another_model_is_named(tmp_path, keras):
+    path, _ = folder_of(keras, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["config"]["layers"][1]["config"]["use_bias"] = False
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match="config.json beside it says: if that is another model's, move it away"):
+        lenet_fast.load(path)
+
+
 def refused(path):
     with pytest.raises(WeightsError) as caught:
         lenet_fast.load(path)

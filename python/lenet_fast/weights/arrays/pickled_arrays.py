@@ -45,20 +45,20 @@ def _walk(path: str, value: Any, seen: set[int], leaf: Leaf, depth: int) -> Iter
     if depth > _DEEPEST or id(value) in seen or not isinstance(value, (Call, dict, list, tuple)):
         return
     seen.add(id(value))
-    for key, item in _children(value):
+    for key, item in children(value):
         part = key if isinstance(key, str) else str(key)
         if len(path) + len(part) < _LONGEST_PATH:
             yield from _walk(f"{path}.{part}" if part else path, item, seen, leaf, depth + 1)
 
 
-def _children(value: Any) -> Iterator[tuple[Any, Any]]:
+def children(value: Any) -> Iterator[tuple[Any, Any]]:
     """Keys and values of what is inside; the key is "" where it is no part of a name."""
     if isinstance(value, dict):
         yield from ((key, item) for key, item in value.items() if isinstance(key, (str, int)))
     elif isinstance(value, (list, tuple)):
         yield from enumerate(value)
     else:
-        yield from _children(value.items)
+        yield from children(value.items)
         yield from enumerate(value.elements)
         for state in value.state if isinstance(value.state, tuple) else (value.state,):
             for key, item in state.items() if isinstance(state, dict) else ():

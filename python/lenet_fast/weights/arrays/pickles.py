@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import refuse, whole
+from .. import settings
 from ..files import File
 from ..source import PADDLE, UNKNOWN, Source, Tensors
 from . import dtypes, pickled, pickled_arrays
@@ -30,9 +31,10 @@ def read(file: File) -> Source:
         tensors = pickled_arrays.named(tree, _leaf)
     if not tensors:
         refuse("", "a pickle of NumPy arrays", "one without any", _way_out(file.data))
+    said = [settings.said_in(tree, "in its dictionary")]
     if not paddle:
-        return Source("pickle", tensors, UNKNOWN)
-    return Source("PaddlePaddle", _widened(tensors), PADDLE)
+        return Source("pickle", tensors, UNKNOWN, said=said)
+    return Source("PaddlePaddle", _widened(tensors), PADDLE, said=said)
 
 
 def _tree(data: bytes) -> Any:

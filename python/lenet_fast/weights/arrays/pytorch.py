@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import math
-import reprlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -18,10 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...budget import charge
-from ...errors import refuse, whole
-from ...operations import ACTIVATIONS
+from ...errors import refuse
 from ..files import Archive, File
-from ..source import TORCH, Modules, Source
 from . import dtypes, pickled, pickled_arrays
 from .pickled import Call, Name, Persistent
 
@@ -36,9 +34,6 @@ _UNTYPED = {
     "torch.int64": "i8", "torch.int32": "i4", "torch.int16": "i2", "torch.int8": "i1", "torch.uint64": "u8",
     "torch.uint32": "u4", "torch.uint16": "u2", "torch.uint8": "u1", "torch.bool": "?",
 }  # fmt: skip
-#: A setting in a sentence; parts of a tuple may be shared, so that all of it would have no end.
-_SHALLOW = reprlib.Repr()
-_SHALLOW.maxlevel = 1
 _ORDERS: dict[bytes, dtypes.Order] = {b"little": "<", b"big": ">"}
 _REBUILDS = ("_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_tensor_v3")
 _QUANTISED = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_sparse_csr_tensor")
@@ -46,8 +41,25 @@ _QUANTISED = ("_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_sparse_csr
 Storages = Callable[[str], "bytes | memoryview"]
 
 
-def read_archive(file: File, archive: Archive) -> Source:
-    """Read a zip archive: a state dict, a checkpoint, a whole module or TorchScript."""
+@dataclass(frozen=True)
+class Saved:
+    """What a file of PyTorch's holds: the object as a tree, and how to get the bytes of a storage and their order."""
+
+    tree: Any
+    storage: Storages
+    order: dtypes.Order
+
+    def tensor(self, value: Any) -> NDArray[Any] | None:
+        """The array of what stands for a tensor in the tree; None for anything else."""
+        return _tensor(value, self.storage, self.order)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Every array by the path to it."""
+        return pickled_arrays.named(self.tree, self.tensor)
+
+
+def opened(archive: Archive) -> Saved:
+    """Open a zip archive: a state dict, a checkpoint, a whole module or TorchScript."""
     member, *others = [name for name in archive.names if name.rpartition("/")[2] == "data.pkl"]
     if others:
         refuse("", "one pickle of PyTorch's", f"{member!r} and {others[0]!r}", "write the file anew")
@@ -55,28 +67,19 @@ def read_archive(file: File, archive: Archive) -> Source:
     order = archive.read(root + "byteorder") if root + "byteorder" in archive.names else b"little"
     if order not in _ORDERS:
         refuse("", "an order of bytes, little or big", f"{order[:20]!r}", "write the file anew")
-    with whole("a PyTorch archive"):
-        tree = pickled.parse(io.BytesIO(archive.read(member)))
-        storage = cache(lambda key: archive.read(f"{root}data/{key}"))
-        tensors = _tensors(tree, storage, _ORDERS[order])
-        modules = _modules(tree)
-    is_script = any("/code/" in name for name in archive.names)
-    return Source("TorchScript" if is_script else "PyTorch", tensors, TORCH, modules=modules)
+    tree = pickled.parse(io.BytesIO(archive.read(member)))
+    return Saved(tree, cache(lambda key: archive.read(f"{root}data/{key}")), _ORDERS[order])
 
 
-def read_legacy(file: File) -> Source:
-    """Read the older layout: magic number, version, machine, object, storage keys; then the storages."""
+def opened_legacy(file: File) -> Saved:
+    """Open the older layout: magic number, version, machine, object, storage keys; then the storages."""
     stream = io.BytesIO(file.data)
-    with whole("a PyTorch file"):
-        for _ in range(3):
-            pickled.parse(stream)
-        references: list[Persistent] = []
-        tree = pickled.parse(stream, references)
-        keys = pickled.parse(stream)
-        places = _storage_places(stream, keys, _sizes(references), file.data)
-        tensors = _tensors(tree, places.__getitem__, "<")
-        modules = _modules(tree)
-    return Source("PyTorch", tensors, TORCH, modules=modules)
+    for _ in range(3):
+        pickled.parse(stream)
+    references: list[Persistent] = []
+    tree = pickled.parse(stream, references)
+    keys = pickled.parse(stream)
+    return Saved(tree, _storage_places(stream, keys, _sizes(references), file.data).__getitem__, "<")
 
 
 def _sizes(references: list[Persistent]) -> dict[str, int]:
@@ -116,10 +119,6 @@ def _kind(reference: Persistent) -> str:
     if kind not in _TYPES:
         raise ValueError(f"a storage of {path[:100] or 'no type'}")
     return _TYPES[kind]
-
-
-def _tensors(tree: Any, storage: Storages, order: dtypes.Order) -> dict[str, NDArray[Any]]:
-    return pickled_arrays.named(tree, lambda value: _tensor(value, storage, order))
 
 
 def _tensor(value: Any, storage: Storages, order: dtypes.Order) -> NDArray[Any] | None:
@@ -170,46 +169,3 @@ def _untyped(dtype: Name) -> str:
     if dtype.path not in _UNTYPED:
         refuse("", f"tensors of {', '.join(_UNTYPED)}", f"one of {dtype.path}", "save the model in float32")
     return _UNTYPED[dtype.path]
-
-
-#: Layers of torch.nn as a network of ours would have them; what is not here says nothing.
-_ACTIVATIONS = {"ReLU": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
-_OTHER_ACTIVATIONS = ("ELU", "SELU", "GELU", "SiLU", "ReLU6", "Softplus", "Hardswish")
-_POOLINGS = {"MaxPool2d": "max", "AvgPool2d": "average"}
-_WANTED: dict[str, tuple[tuple[str, tuple[Any, ...]], ...]] = {
-    "Conv2d": (("stride", (1, (1, 1))), ("dilation", (1, (1, 1))), ("groups", (1,))),
-    "MaxPool2d": (("kernel_size", (2, (2, 2))), ("stride", (2, (2, 2), None)), ("padding", (0, (0, 0)))),
-    "AvgPool2d": (("kernel_size", (2, (2, 2))), ("stride", (2, (2, 2), None)), ("padding", (0, (0, 0)))),
-}
-
-
-def _modules(tree: Any) -> Modules | None:
-    """What the layers of a pickled module say of themselves; refuses those that we do not have."""
-    found = Modules()
-
-    def look(value: Any) -> NDArray[Any] | None:
-        if isinstance(value, Call) and value.path.startswith("torch.nn.modules.") and isinstance(value.state, dict):
-            _note(found, value.path.rpartition(".")[2], value.state)
-        return None
-
-    pickled_arrays.named(tree, look)
-    return found if found != Modules() else None
-
-
-def _note(found: Modules, kind: str, state: dict[Any, Any]) -> None:
-    for key, wanted in _WANTED.get(kind, ()):
-        value = tuple(state[key]) if isinstance(state.get(key), list) else state.get(key, wanted[0])
-        if value not in wanted:
-            way_out = "only 5x5 convolutions with stride 1 and 2x2 pooling with stride 2 are supported"
-            refuse(kind, f"{key} {wanted[0]}", _SHALLOW.repr(value), way_out)
-    if kind == "Conv2d":
-        padding = state.get("padding")
-        if isinstance(padding, tuple) and len(padding) == 2 and padding[0] == padding[1] and type(padding[0]) is int:
-            found.paddings.append(padding[0])
-    elif kind in ("LeakyReLU", "PReLU"):
-        way_out = "pass the live module to lenet_fast.from_torch, or export it to ONNX"
-        refuse(kind, "activations without a slope in a pickled module", kind, way_out)
-    elif kind in _OTHER_ACTIVATIONS:
-        refuse(kind, ACTIVATIONS, kind, "it is not supported")
-    found.activations |= {_ACTIVATIONS[kind]} if kind in _ACTIVATIONS else set()
-    found.poolings |= {_POOLINGS[kind]} if kind in _POOLINGS else set()

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ...budget import charge
 from ...errors import refuse
-from .. import json_text
+from .. import json_text, settings
+from ..description import KEY
 from ..files import File, replace_file
 from ..source import KERAS, TORCH, UNKNOWN, Source, Tensors
 from . import dtypes
@@ -36,7 +37,9 @@ _LONGEST_HEADER = 1 << 20
 def read(file: File) -> Source:
     """Read a file's tensors and metadata; WeightsError if it is damaged."""
     tensors, metadata = parse(file.data)
-    return Source("safetensors", tensors, _LAYOUTS.get(metadata.get("format", ""), UNKNOWN), metadata=metadata)
+    said = [] if KEY in metadata else [settings.said_in(metadata, "in its metadata"), *settings.beside(file)]
+    layout = _LAYOUTS.get(metadata.get("format", ""), UNKNOWN)
+    return Source("safetensors", tensors, layout, metadata=metadata, said=said)
 
 
 def parse(data: bytes) -> tuple[Tensors, dict[str, str]]:

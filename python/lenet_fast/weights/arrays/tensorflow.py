@@ -24,7 +24,7 @@ from ..files import File
 from ..names import natural
 from ..signatures import is_tensorflow
 from ..source import KERAS, Source, Tensors
-from . import dtypes
+from . import dtypes, tensorflow_graph
 from .protobuf import fields, varint
 
 _FOOTER, _TRAILER = 48, 5
@@ -50,7 +50,8 @@ def index_in(folder: Path) -> Path | None:
 def read(file: File) -> Source:
     """Read the variables of real numbers that an index names, in the natural order of their names."""
     with whole("a whole TensorFlow checkpoint", "copy all of its files again"):
-        return Source("TensorFlow checkpoint", _Bundle(file).tensors(), KERAS)
+        tensors = _Bundle(file).tensors()
+    return Source("TensorFlow checkpoint", tensors, KERAS, said=tensorflow_graph.said_beside(file))
 
 
 # --- a variable in the index ---

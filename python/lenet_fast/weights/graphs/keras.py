@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ...errors import refuse, whole
+from ...errors import OverBudgetError, WeightsError, refuse, whole
+from .. import settings
 from ..arrays import keras as arrays_of
 from ..arrays.hdf5 import Hdf5
 from ..arrays.keras import Named
@@ -22,7 +23,7 @@ from ..files import Archive, File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
 from ..graph.walker import follow
 from ..source import Source
-from .keras_config import Config, Layer, input_shape, layers_of, parsed
+from .keras_config import CONTAINERS, Config, Layer, input_shape, layers_of, parsed
 
 #: Sides of images to try where the file leaves them open.
 _SIDES = (32, 28)
@@ -45,9 +46,27 @@ def read_hdf5(file: File) -> Source:
     hdf5 = Hdf5(file.data)
     text = hdf5.attribute("model_config")
     if not isinstance(text, str):
-        return arrays_of.weights(hdf5)
+        return _weights(file, hdf5)
     config = parsed(text.encode("utf-8", "replace"))
     return _followed(config, arrays_of.by_layer_2(hdf5, hdf5.group("model_weights")))
+
+
+def _weights(file: File, hdf5: Hdf5) -> Source:
+    """Read weights alone, or with the config.json beside them, as an archive of Keras's has it when it is unpacked."""
+    beside = file.beside("config.json") if file.path.name.endswith(".weights.h5") else None
+    if beside is None:
+        return arrays_of.weights(hdf5)
+    config = settings.config_of(beside)
+    if config.get("class_name") not in CONTAINERS:
+        return replace(arrays_of.weights(hdf5), said=[settings.said_in(config, settings.IN_CONFIG)])
+    is_old = hdf5.attribute("layer_names") is not None
+    try:
+        return _followed(config, arrays_of.by_layer_2(hdf5, hdf5.root) if is_old else arrays_of.by_layer_3(hdf5))
+    except OverBudgetError:
+        raise
+    except WeightsError as error:
+        way_out = "this is what the config.json beside it says: if that is another model's, move it away"
+        raise WeightsError(error.what, error.wanted, error.found, way_out) from error
 
 
 def read_model(model: Any) -> Source:

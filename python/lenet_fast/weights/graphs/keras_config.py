@@ -18,7 +18,7 @@ from .. import json_text
 Config = Mapping[str, Any]
 
 _BRANCHES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
-_CONTAINERS = ("Sequential", "Functional", "Model")
+CONTAINERS = ("Sequential", "Functional", "Model")
 _NO_BRANCHES = "residual and branching graphs are not supported"
 #: What Keras 1 called its settings.
 _OLD_NAMES = {"border_mode": "padding", "subsample": "strides", "bias": "use_bias", "atrous_rate": "dilation_rate"}
@@ -43,7 +43,7 @@ def layers_of(config: Config) -> list[Layer]:
     kind = str(config.get("class_name"))
     inner = config.get("config")
     entries = inner if isinstance(inner, list) else inner.get("layers") if isinstance(inner, dict) else None
-    if kind not in _CONTAINERS or not isinstance(entries, list):
+    if kind not in CONTAINERS or not isinstance(entries, list):
         wanted = "a Sequential or Functional model, whose layers are stored"
         found = "a subclassed one, whose code is not in the file"
         refuse(kind, wanted, found, "export it to ONNX, or load its weights with network=")
@@ -52,7 +52,7 @@ def layers_of(config: Config) -> list[Layer]:
     layers: list[Layer] = []
     for entry in entries:
         charge("visits", 20)
-        if entry.get("class_name") in _CONTAINERS:
+        if entry.get("class_name") in CONTAINERS:
             layers += layers_of(entry)
         else:
             settings = dict(entry.get("config", {}))

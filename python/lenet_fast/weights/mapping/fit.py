@@ -52,14 +52,14 @@ def names_that_fit(source: Source) -> list[str]:
 def _possible(source: Source, template: Template, tensors: Tensors) -> list[Template]:
     """The template with these arrays' sizes, if they fill it; as it is where only the sizes are open."""
     try:
-        return [one for one in fitted(template, tensors, {})[:1] if _fills(source, one.network())]
+        return [one for one in fitted(template, tensors, {})[:1] if fills(source, one.network())]
     except OverBudgetError:
         raise
     except WeightsError:
         return [template]
 
 
-def _fills(source: Source, network: Network) -> bool:
+def fills(source: Source, network: Network) -> bool:
     """Whether the arrays are the network's, whatever the answers to what they leave open."""
     answers = Answers("CHW", "sum", "ascending", "OIHW", "OI")
     for _ in fields(answers):
