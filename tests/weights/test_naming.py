@@ -94,7 +94,8 @@ def test_a_network_that_reads_in_two_ways_is_asked_for():
     text = sentence(tensors=tensors, activation="relu", pooling="max")
     assert "relu, pooling max, which several of them can have" in text
     assert "network='caffe-20-50-500' or network='caffe-20-50-500', activation='relu'" in text
-    text = sentence(tensors=weights(maps=(7, 9)), activation="relu", pooling="max")
+    three = weights() | {"C5.weight": np.ones((120, 16, 5, 5), np.float32), "C5.bias": np.ones(120, np.float32)}
+    text = sentence(tensors=three, activation="relu", pooling="max")
     assert "none of the named networks" in text and "lenet_fast.Network" in text
 
 

@@ -85,18 +85,31 @@ def _settled(said: Sequence[Said], variations: Mapping[str, Any]) -> dict[str, A
 
 
 def _names(source: Source, tensors: Tensors, settled: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Named networks that fit, each once: those that differ in sizes or in the head alone compute the same scores."""
-    ways = [(_far(TEMPLATES[name], way), name, way) for name in TEMPLATES for way in _ways_of(TEMPLATES[name], settled)]
+    """Named networks that fit, each once: those that differ in sizes or in the head alone compute the same scores.
+
+    Where some have the sizes of their papers, these are meant; otherwise those with one activation for all layers.
+    """
+    found = list(_fitting(source, tensors, settled))
+    own = [one for one in found if (one[2].maps, one[2].units) == (TEMPLATES[one[0]].maps, TEMPLATES[one[0]].units)]
     seen: set[Template] = set()
+    for name, way, fit in own or [one for one in found if one[2].conv_activation is None] or found:
+        head = "rbf" if fit.head == "rbf" else "scores"
+        same = replace(fit, head=head, side=0, padding=(0, 0), channels=0)
+        if same not in seen:
+            seen.add(same)
+            yield name, way
+
+
+def _fitting(
+    source: Source, tensors: Tensors, settled: Mapping[str, Any]
+) -> Iterator[tuple[str, dict[str, Any], Template]]:
+    """Name, variations and sizes of all that the weights can be, the nearest to what is settled first."""
+    ways = [(_far(TEMPLATES[name], way), name, way) for name in TEMPLATES for way in _ways_of(TEMPLATES[name], settled)]
     for _, name, way in sorted(ways, key=lambda one: one[0]):
         template = TEMPLATES[name].varied(**way)
         fits = fits_of(template, tensors, {key: getattr(template, key) for key in way}, source.said)
         if fits and fills(source, fits[0].network()):
-            head = "rbf" if fits[0].head == "rbf" else "scores"
-            same = replace(fits[0], head=head, side=0, padding=(0, 0), channels=0)
-            if same not in seen:
-                seen.add(same)
-                yield name, way
+            yield name, way, fits[0]
 
 
 def _ways_of(template: Template, settled: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
