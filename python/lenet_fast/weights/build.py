@@ -236,7 +236,7 @@ def _network(source: Source, wishes: Wishes, tensors: Tensors) -> Network:
     template = template_named(wishes.network).varied(**wishes.variations)
     chosen = {key: getattr(template, key) for key in wishes.variations}
     if source.modules:
-        _check_modules(source.modules, template, wishes.network)
+        check_modules(source.modules, template, wishes.network)
         if "padding" not in chosen and len(source.modules.paddings) >= 2:
             chosen["padding"] = tuple(source.modules.paddings[:2])
     fits = fitted(template, tensors, chosen)
@@ -255,7 +255,7 @@ def _refuse_network(source: Source, name: str, template: Template, tensors: Tens
     refuse("network", f"the shapes of {name} ({shapes})", f"{_shapes(tensors)}{only}", way_out)
 
 
-def _check_modules(modules: Modules, template: Template, name: str) -> None:
+def check_modules(modules: Modules, template: Template, name: str) -> None:
     """Refuse a name that contradicts the layers in the file."""
     for what, found, wanted in (
         ("activation", modules.activations, {template.activation, template.conv_activation}),

@@ -11,9 +11,10 @@ from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from .build import Imported, Wishes, imported, parts_of
+from .checking.elimination import Progress
+from .checking.verify import Verdict, verify
 from .mapping.answers import Answers
 from .sniff import read
-from .verify import Finding, best, verify
 
 __all__ = ["load", "read_model", "verify_file"]
 
@@ -91,7 +92,7 @@ def load(
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model
-        return best(verify_file(path, wishes, *check), str(path)).model
+        return verify_file(path, wishes, *check).best(str(path)).model
 
 
 def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
@@ -101,8 +102,10 @@ def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
         return imported(parts, str(path))
 
 
-def verify_file(path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike) -> list[Finding]:
+def verify_file(
+    path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike, progress: Progress | None = None
+) -> Verdict:
     """Every reading of a file and how near it comes to a trainer's outputs, the best first."""
     with spending():
         source = read(Path(path))
-    return verify(source, wishes, images, expected, str(path))
+    return verify(source, wishes, images, expected, str(path), progress)

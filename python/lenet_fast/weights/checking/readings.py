@@ -1,0 +1,189 @@
+"""Everything that a file leaves open, as readings: what was assumed, and the parts of the model that it would be.
+
+Tensors are found once for all networks that have them in the same shapes: with another activation, or with the maximum
+instead of the average, the weights are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, product
+from typing import Any
+
+from ...budget import spending
+from ...errors import OpenQuestionError, WeightsError
+from ...images import Preprocess
+from ...network import RBF, Layer, Network, Subsample2x2
+from ...networks import Template, template_named
+from ..build import Parts, Wishes, check_modules, parts_of
+from ..description import KEY
+from ..mapping.fit import names_that_fit
+from ..source import Source
+
+#: Slopes of leaky relu that trainers take.
+SLOPES = (0.01, 0.1, 0.2, 0.3)
+_CURVES: tuple[tuple[str, float | None], ...] = (
+    ("relu", None), ("tanh", None), ("scaled_tanh", None), ("sigmoid", None),
+    *(("leaky_relu", slope) for slope in SLOPES),
+)  # fmt: skip
+_PADDINGS = ((0, 0), (2, 0), (2, 2))
+_SCALINGS = ("as-is", "unit", "mnist", "symmetric", "lecun", "raw", "zscore")
+#: What floating-point images are under each of these: themselves.
+SAME_FOR_FLOATS = ("unit", "raw")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a file.
+
+    Parameters
+    ----------
+    words
+        What was assumed, keyword to value; nothing where the file says everything.
+    parts
+        Of the model.
+    scalings
+        Names of `Preprocess.named` that are open; none where the scaling is settled.
+    """
+
+    words: Mapping[str, str]
+    parts: Parts
+    scalings: tuple[str, ...] = ()
+
+    @property
+    def scaled(self) -> list[tuple[Mapping[str, str], Preprocess]]:
+        """What is assumed with each scaling that is open, and the scaling."""
+        if not self.scalings:
+            return [(self.words, self.parts.scaling)]
+        return [({**self.words, "preprocess": name}, Preprocess.named(name)) for name in self.scalings]
+
+
+def readings(source: Source, wishes: Wishes, name: str, *, uint8: bool) -> list[Reading]:
+    """Every reading of what the file `name` holds, for images that are uint8 or floating point.
+
+    Raises
+    ------
+    WeightsError
+        If nothing fits the shapes at all: of the reading that was tried first.
+    """
+    found: dict[tuple[Any, ...], tuple[int, Reading]] = {}
+    first: WeightsError | None = None
+    for structure in _structures(source, wishes):
+        try:
+            for answers, parts in _answered(source, structure.wishes, name):
+                own = parts.scaling == Preprocess(background=parts.scaling.background, white=None)
+                scalings = _scalings(uint8) if wishes.preprocess is None and own else ()
+                digest = _digest(parts)
+                for far, words, network in structure.varied(parts.network):
+                    reading = Reading({**words, **answers}, replace(parts, network=network), scalings)
+                    key = network.input, network.layers, network.head == "rbf", digest
+                    if key not in found or far < found[key][0]:
+                        found[key] = far, reading
+        except WeightsError as failure:
+            first = first or failure
+    if not found:
+        raise first or WeightsError("", "weights of a named network", "none", "pass network=", name)
+    return [reading for _, reading in found.values()]
+
+
+def _scalings(uint8: bool) -> tuple[str, ...]:
+    return tuple(name for name in _SCALINGS if (name != "as-is" if uint8 else name not in SAME_FOR_FLOATS))
+
+
+def _digest(parts: Parts) -> bytes:
+    """The same for the same tensors."""
+    digest = hashlib.blake2b()
+    for name, array in parts.weights.items():
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(array.data)
+    return digest.digest()
+
+
+def _answered(source: Source, wishes: Wishes, name: str) -> Iterator[tuple[dict[str, str], Parts]]:
+    """The parts, or those of every answer to what the file leaves open."""
+    try:
+        with spending():  # every reading has the whole budget
+            parts = parts_of(source, wishes, name)
+        yield {}, parts
+    except OpenQuestionError as question:
+        for choice in question.choices:
+            answered = replace(wishes, answers=replace(wishes.answers, **{question.keyword: choice}))
+            for words, parts in _answered(source, answered, name):
+                yield {question.keyword: str(choice), **words}, parts
+
+
+@dataclass(frozen=True)
+class _Structure:
+    """Networks whose tensors have the same shapes: the one to find them for, and the fields in which others differ."""
+
+    wishes: Wishes
+    template: Template | None = None
+    fields: Sequence[Mapping[str, Any]] = ({},)
+
+    def varied(self, network: Network) -> Iterator[tuple[int, dict[str, str], Network]]:
+        """Each network, with how many of its fields are not those of its name, and the words for it."""
+        if self.template is None:
+            yield 0, {}, network
+            return
+        name = str(self.wishes.network)
+        own = template_named(name)
+        for fields in self.fields:
+            far = sum(getattr(own, key) != value for key, value in fields.items())
+            words = {key: str(value) for key, value in fields.items() if value is not None}
+            yield far, {"network": name, **words}, _with(network, self.template, self.template.varied(**fields))
+
+
+def _with(network: Network, old: Template, new: Template) -> Network:
+    """The network with another activation and pooling."""
+    layers: list[Layer] = []
+    for layer in network.layers:
+        if not isinstance(layer, RBF) and layer.activation == old.activation:
+            layer = replace(layer, activation=new.activation, slope=new.slope)
+        layers.append(replace(layer, pooling=new.pooling) if isinstance(layer, Subsample2x2) else layer)
+    return network if tuple(layers) == network.layers else replace(network, layers=tuple(layers))
+
+
+def _structures(source: Source, wishes: Wishes) -> Iterator[_Structure]:
+    """What to find tensors for: what the file says, or each named network that fits, with what is open varied."""
+    if source.trace is not None or KEY in source.metadata or isinstance(wishes.network, Network):
+        yield _Structure(wishes)
+        return
+    with spending():
+        names = [wishes.network] if wishes.network else names_that_fit(source)
+    for name in names:
+        template = template_named(name).varied(**wishes.variations)
+        fields = list(_fields(template, wishes))
+        fields = [one for one in fields if _is_possible(source, template.varied(**one), name)] or fields[:1]
+        for _, alike in groupby(fields, key=lambda one: (one.get("padding"), one.get("pooling") == "trainable")):
+            several = list(alike)
+            first = {key: value for key, value in several[0].items() if value is not None}
+            wish = replace(wishes, network=name, variations={**wishes.variations, **first})
+            yield _Structure(wish, template.varied(**several[0]), several)
+
+
+def _fields(template: Template, wishes: Wishes) -> Iterator[dict[str, Any]]:
+    """Values for what is open; a network that ends in RBF units, or Caffe's, is varied in its padding alone."""
+    given = wishes.variations
+    curves = [c for c in _CURVES if given.get("activation", c[0]) == c[0] and given.get("slope", c[1]) == c[1]]
+    curves = curves or [("leaky_relu" if "slope" in given else template.activation, template.slope)]
+    poolings = [template.pooling] if "pooling" in given else ["max", "average", "trainable"]
+    if template.head == "rbf" or template.conv_activation is not None:
+        curves, poolings = [(template.activation, template.slope)], [template.pooling]
+    paddings = [template.padding] if "padding" in given else _PADDINGS
+    for padding, pooling, (activation, slope) in product(paddings, poolings, curves):
+        values = {"activation": activation, "slope": slope, "pooling": pooling, "padding": padding}
+        if template.conv_activation is not None:
+            del values["activation"]
+        yield {key: value for key, value in values.items() if key not in given}
+
+
+def _is_possible(source: Source, template: Template, name: str) -> bool:
+    """Whether the layers in the file, if it has any, may be of this network."""
+    try:
+        if source.modules:
+            check_modules(source.modules, template, name)
+    except WeightsError:
+        return False
+    return True
