@@ -75,7 +75,7 @@ def batch_of(images: Images, size: tuple[int, int, int], preprocess: Preprocess,
     batch = Batch(_in_order(_checked_dtype(as_array(images, size[0])), size))
     if batch.images.dtype == np.uint8 and preprocess.white is None:
         raise TypeError(
-            "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a lenet_fast.Preprocess, or scale the pixels yourself"
+            "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a lenet_fast.Preprocess, or with check=(images, outputs) with uint8 images, which settles it, or scale the pixels yourself"
         )
     if batch.images.size and batch.images.dtype != np.uint8:
         _check_range(batch, preprocess.white or 0.0, check_finite)

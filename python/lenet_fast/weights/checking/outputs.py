@@ -166,11 +166,11 @@ def _kind(values: Outputs) -> str:
 
 def _digits(given: NDArray[Any]) -> str:
     values = given.astype(np.float64)
+    if not (np.ascontiguousarray(values.astype(np.float32)).view(np.uint32) & 0xFFFF).any():
+        return "bfloat16"
     with np.errstate(over="ignore"):
         if (given.astype(np.float16).astype(np.float64) == values).all():
             return "float16"
-    if not (np.ascontiguousarray(values.astype(np.float32)).view(np.uint32) & 0xFFFF).any():
-        return "bfloat16"
     for decimals in range(1, _MOST_DECIMALS + 1):
         if (np.abs(values - np.round(values, decimals)) <= 1e-3 * 10.0**-decimals).all():
             return f"{decimals} decimals"

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, product
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...budget import spending
 from ...errors import OpenQuestionError, WeightsError
 from ...images import Preprocess
 from ...network import RBF, Layer, Network, Subsample2x2
-from ...networks import Template, template_named
+from ...networks import TEMPLATES, Template, template_named
 from ..build import Parts, Wishes, check_modules, parts_of
 from ..description import KEY
-from ..mapping.fit import names_that_fit
+from ..mapping.fit import fitted
+from ..mapping.relevant import relevant
 from ..source import Source
 
 #: Slopes of leaky relu that trainers take.
@@ -29,9 +33,8 @@ _CURVES: tuple[tuple[str, float | None], ...] = (
     *(("leaky_relu", slope) for slope in SLOPES),
 )  # fmt: skip
 _PADDINGS = ((0, 0), (2, 0), (2, 2))
+_STANDARDISED = 1e-4  # what mean and deviation may be off by
 _SCALINGS = ("as-is", "unit", "mnist", "symmetric", "lecun", "raw", "zscore")
-#: What floating-point images are under each of these: themselves.
-SAME_FOR_FLOATS = ("unit", "raw")
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,13 @@ class Reading:
     parts
         Of the model.
     scalings
-        Names of `Preprocess.named` that are open; none where the scaling is settled.
+        Names of `Preprocess.named` that are open, each with those that make the same of the images; none where the
+        scaling is settled.
     """
 
     words: Mapping[str, str]
     parts: Parts
-    scalings: tuple[str, ...] = ()
+    scalings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def scaled(self) -> list[tuple[Mapping[str, str], Preprocess]]:
@@ -60,8 +64,8 @@ class Reading:
         return [({**self.words, "preprocess": name}, Preprocess.named(name)) for name in self.scalings]
 
 
-def readings(source: Source, wishes: Wishes, name: str, *, uint8: bool) -> list[Reading]:
-    """Every reading of what the file `name` holds, for images that are uint8 or floating point.
+def readings(source: Source, wishes: Wishes, name: str, images: NDArray[Any]) -> list[Reading]:
+    """Every reading of what the file `name` holds that makes something else of the images.
 
     Raises
     ------
@@ -70,26 +74,46 @@ def readings(source: Source, wishes: Wishes, name: str, *, uint8: bool) -> list[
     """
     found: dict[tuple[Any, ...], tuple[int, Reading]] = {}
     first: WeightsError | None = None
+    scalings = scalings_of(images)
     for structure in _structures(source, wishes):
         try:
             for answers, parts in _answered(source, structure.wishes, name):
                 own = parts.scaling == Preprocess(background=parts.scaling.background, white=None)
-                scalings = _scalings(uint8) if wishes.preprocess is None and own else ()
+                is_open = wishes.preprocess is None and own
                 digest = _digest(parts)
                 for far, words, network in structure.varied(parts.network):
-                    reading = Reading({**words, **answers}, replace(parts, network=network), scalings)
+                    reading = Reading(
+                        {**words, **answers}, replace(parts, network=network), scalings if is_open else {}
+                    )
                     key = network.input, network.layers, network.head == "rbf", digest
                     if key not in found or far < found[key][0]:
                         found[key] = far, reading
         except WeightsError as failure:
             first = first or failure
     if not found:
-        raise first or WeightsError("", "weights of a named network", "none", "pass network=", name)
+        if first is None:
+            parts_of(source, wishes, name)  # says what these weights are not
+        raise first or WeightsError("", "weights of a named network", "others", "pass network=", name)
     return [reading for _, reading in found.values()]
 
 
-def _scalings(uint8: bool) -> tuple[str, ...]:
-    return tuple(name for name in _SCALINGS if (name != "as-is" if uint8 else name not in SAME_FOR_FLOATS))
+def scalings_of(images: NDArray[Any]) -> dict[str, tuple[str, ...]]:
+    """The scalings that make something else of the images, each with the names of those that make the same of them.
+
+    Floating-point images are what the trainer's program was fed with: as they are under "unit" and "raw" too, and under
+    "zscore" if each has mean 0 and deviation 1 already.
+    """
+    if images.dtype == np.uint8:
+        return {name: () for name in _SCALINGS if name != "as-is"}
+    same = ["unit", "raw"]
+    if images.dtype.kind == "f" and images.ndim > 2 and _are_standardised(images):
+        same.append("zscore")
+    return {name: tuple(same) if name == "as-is" else () for name in _SCALINGS if name not in same}
+
+
+def _are_standardised(images: NDArray[Any]) -> bool:
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    return bool((np.abs(rows.mean(1)) < _STANDARDISED).all() and (np.abs(rows.std(1) - 1) < _STANDARDISED).all())
 
 
 def _digest(parts: Parts) -> bytes:
@@ -150,9 +174,7 @@ def _structures(source: Source, wishes: Wishes) -> Iterator[_Structure]:
     if source.trace is not None or KEY in source.metadata or isinstance(wishes.network, Network):
         yield _Structure(wishes)
         return
-    with spending():
-        names = [wishes.network] if wishes.network else names_that_fit(source)
-    for name in names:
+    for name in [wishes.network] if wishes.network else TEMPLATES:
         template = template_named(name).varied(**wishes.variations)
         fields = list(_fields(template, wishes))
         fields = [one for one in fields if _is_possible(source, template.varied(**one), name)] or fields[:1]
@@ -160,7 +182,16 @@ def _structures(source: Source, wishes: Wishes) -> Iterator[_Structure]:
             several = list(alike)
             first = {key: value for key, value in several[0].items() if value is not None}
             wish = replace(wishes, network=name, variations={**wishes.variations, **first})
-            yield _Structure(wish, template.varied(**several[0]), several)
+            one = template.varied(**several[0])
+            if wishes.network or _fits(source, one, wish):
+                yield _Structure(wish, one, several)
+
+
+def _fits(source: Source, template: Template, wishes: Wishes) -> bool:
+    with spending():
+        return bool(
+            fitted(template, relevant(source.tensors), {key: getattr(template, key) for key in wishes.variations})
+        )
 
 
 def _fields(template: Template, wishes: Wishes) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from .elimination import scores
 from .outputs import CLOSE, Expected
 
 #: What a layer's weights are multiplied with, and by how many times what rounding may do the outputs must then move.
-_NUDGE, _MOVES = np.float32(1.05), 10
+_NUDGE, _MOVES = np.float32(1.05), 3
 _MOST_IMAGES = 100
 
 

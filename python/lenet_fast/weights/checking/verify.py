@@ -22,7 +22,7 @@ from ..build import Imported, Wishes, imported
 from ..source import Source
 from .elimination import Candidate, Progress, eliminated
 from .outputs import Expected, agreement
-from .readings import SAME_FOR_FLOATS, readings
+from .readings import readings
 from .saturation import unseen
 
 #: How many readings are run on all images: of those that nothing rules out, and of the others, to be shown.
@@ -80,7 +80,7 @@ class Verdict:
             raise WeightsError("", "one reading that gives what was passed", *self._several(good), name)
         model = good[0].imported.model
         if self.tried > 1 and self.expected.kind != "labels" and (doubt := self._doubt(model)):
-            raise WeightsError("", "outputs that only one reading can give", doubt, "pass other images", name)
+            raise WeightsError("", "outputs that only one reading can give", doubt, f"pass {self._instead()}", name)
         return replace(good[0].imported, model=self._told(model, good[0].error))
 
     def _none(self) -> tuple[str, str]:
@@ -92,18 +92,18 @@ class Verdict:
         found = f"{found}; the nearest, {nearest}, is off by {nearest.error:.1e} of their spread"
         if self.expected.digits:
             return found, f"what was passed has the digits of {self.expected.digits}: pass float32 outputs, unrounded"
-        if nearest.error < _FEW_DIGITS:
-            return (
-                found,
-                "if the trainer computed with fewer digits (float16, a GPU's TF32), run it in float32 on a CPU",
-            )
-        return found, "export the model to ONNX"
+        few = "if the trainer computed with fewer digits (float16, a GPU's TF32), run it in float32 on a CPU"
+        return found, few if nearest.error < _FEW_DIGITS else "export the model to ONNX"
 
     def _several(self, good: list[Finding]) -> tuple[str, str]:
         found = f"{len(good)}: " + "; ".join(map(str, good[:4]))
         reason = self.expected.tells_nothing or "outputs that cannot tell them apart"
-        instead = "more images, or outputs instead of labels" if self.expected.kind == "labels" else "more images"
-        return found, f"these are {reason}: pass {instead}"
+        return found, f"these are {reason}: pass {self._instead()}"
+
+    def _instead(self) -> str:
+        """What would tell more."""
+        kinds = {"labels": "more images, or outputs instead of labels", "scores": "other images, or more"}
+        return kinds.get(self.expected.kind, "logits instead of probabilities, or other images")
 
     def _doubt(self, model: Model) -> str:
         """Why a reading that was not tried might give the same; "" where it could not."""
@@ -143,7 +143,7 @@ def verify(
     """
     pixels = np.asarray(images)
     wanted = Expected.of(expected, len(pixels) if pixels.ndim else 0)
-    several = readings(source, wishes, name, uint8=pixels.dtype == np.uint8)
+    several = readings(source, wishes, name, pixels)
     left, out = eliminated(several, pixels, wanted, progress)
     if not left and not out:
         raise WeightsError("", f"a reading that fits images of shape {pixels.shape}", "none", file=name)
@@ -162,9 +162,7 @@ def _run(candidate: Candidate, images: NDArray[Any], expected: Expected, name: s
         warnings.simplefilter("ignore")
         scores = made.model.scores(images)
     error, reproduces = agreement(made.model, images, expected, scores)
-    same = {}
-    if candidate.words.get("preprocess") == "as-is":
-        same["preprocess"] = SAME_FOR_FLOATS
+    same = {"preprocess": candidate.reading.scalings.get(candidate.words.get("preprocess", ""), ())}
     return Finding(candidate.words, made, error, reproduces, same), scores.tobytes()
 
 
