@@ -52,9 +52,10 @@ def load(
         or a `Preprocess`. Where neither this nor the file says, floating-point images are taken as already scaled and
         uint8 images are refused.
     check
-        (images, outputs): the trainer's outputs, (n, classes), or labels, (n,), that the model must reproduce within
-        1e-5 of an image's largest output. What the file and the other arguments leave open (network, order of axes,
-        scaling) is tried until one reading does.
+        (images, outputs): the trainer's outputs, (n, classes), or labels, (n,), that the model must reproduce: within
+        1e-5 of their spread, in the space in which they are given (docs/checking.md). What the file and the other
+        arguments leave open (network, activation, order of axes, scaling, ...) is tried until one reading does; the
+        model's card says what was compared.
     activation, pooling, padding, slope
         Where the named network is varied: "tanh", "relu", ...; "average", "max", "trainable"; of both convolutions; of
         "leaky_relu" below zero (PyTorch takes 0.01, Keras 0.3).

@@ -183,6 +183,8 @@ def test_outputs_that_cannot_tell_are_said_to_be_so(tmp_path):
     saturated = saved(path, network, gain=1e4)
     assert re.search("found saturated ones, which hardly depend on what C. computes|cannot tell them apart", refused(path, UINT8, saturated.scores(UINT8)))  # fmt: skip
     assert "probabilities of 0 and 1 alone, which say no more than labels" in refused(path, UINT8, saturated.predict_proba(UINT8))  # fmt: skip
+    with pytest.raises(ValueError, match="expected: wanted outputs that differ, found the same number everywhere"):
+        lenet_fast.load(path, check=(UINT8, np.ones((40, 10))))
     model = saved(path, network)
     blank = np.zeros((4, 28, 28), np.uint8)
     assert "these are outputs that cannot tell them apart: pass other images, or more" in refused(path, blank, model.scores(blank))  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...budget import spending
-from ...errors import WeightsError, warn
+from ...errors import ArgumentError, WeightsError, warn
 from ...model import Model
 from ..build import Imported, Wishes, imported
 from ..source import Source
@@ -143,6 +143,8 @@ def verify(
     """
     pixels = np.asarray(images)
     wanted = Expected.of(expected, len(pixels) if pixels.ndim else 0)
+    if wanted.kind != "labels" and not wanted.spread:
+        raise ArgumentError("expected", "outputs that differ", f"{wanted.tells_nothing}", "pass those of other images")
     several = readings(source, wishes, name, pixels)
     left, out = eliminated(several, pixels, wanted, progress)
     if not left and not out:
