@@ -25,8 +25,8 @@ Floats = NDArray[np.float32]
 #: Told of every reading that was looked at for the first time: how many were, of how many.
 Progress = Callable[[int, int], None]
 
-#: How many images have been looked at, look by look; then all.
-_LOOKS = (2, 8, 32, 128, 512)
+#: How many images have been looked at, look by look; then so many more at a time.
+_LOOKS, _MORE = (2, 8, 32, 128), 512
 #: Somewhat beyond what is ever allowed.
 _RULED_OUT = 1.2 * FARTHEST
 
@@ -52,7 +52,7 @@ def eliminated(
     left = [Candidate(reading, words, scaling) for reading in readings for words, scaling in reading.scaled]
     out: list[Candidate] = []
     begin = 0
-    for end in [*(look for look in _LOOKS if look < len(images)), len(images)]:
+    for end in [*(look for look in (*_LOOKS, *range(_MORE, len(images), _MORE)) if look < len(images)), len(images)]:
         looked = list(_looked(left, images[begin:end], expected[begin:end], progress if begin == 0 else None))
         left = [candidate for candidate in looked if candidate.is_possible]
         out += [candidate for candidate in looked if not candidate.is_possible]
