@@ -34,7 +34,7 @@ from lenet_fast.weights.arrays import numpy as npz
 from lenet_fast.weights.build import Wishes
 from lenet_fast.weights.checking import elimination, float64
 from lenet_fast.weights.checking.outputs import CLOSE, Expected
-from lenet_fast.weights.checking.readings import readings
+from lenet_fast.weights.checking.readings import Reading, readings
 from lenet_fast.weights.files import Archive, File
 from torch.nn import functional
 
@@ -186,7 +186,7 @@ def trial(number: int, seed: int) -> dict[str, Any]:
         if ended == "certified":
             ended = "right" if is_right(model, truth, fresh) else "wrong"
         silent = bool(Expected.of(given, count).tells_nothing)
-        told = ended == "right" or (not silent and is_told_apart(path, truth, passed, given, kind))
+        told = ended == "right" or (not silent and is_told_apart(path, truth, passed, given))
     return {
         "kind": kind, "images": count, "tried": truth.is_tried, "ended": ended, "told_apart": told, "silent": silent,
         "number": number,
@@ -214,7 +214,7 @@ def is_right(model: Model, truth: Truth, fresh: np.ndarray) -> bool:
     return bool(np.abs(found - exact).max() <= 1e-4 * np.ptp(exact))
 
 
-def is_told_apart(path: Path, truth: Truth, passed: np.ndarray, given: np.ndarray, kind: str) -> bool:
+def is_told_apart(path: Path, truth: Truth, passed: np.ndarray, given: np.ndarray) -> bool:
     """Whether no other reading gives, in float64, what the right one does."""
     source = npz.read_archive(File.open(path), Archive(File.open(path)))
     expected = Expected.of(given, len(given))
@@ -222,23 +222,31 @@ def is_told_apart(path: Path, truth: Truth, passed: np.ndarray, given: np.ndarra
     near = 0
     for reading in readings(source, Wishes(), str(path), passed):
         for _, scaling in reading.scaled:
-            near += _is_near(reading, scaling, passed, exact.numpy(), expected, kind)
-    return near <= 1
+            near += _is_near(reading, scaling, passed, exact.numpy(), expected)
+            if near > 1:
+                return False
+    return True
 
 
-def _is_near(reading: Any, scaling: Preprocess, passed: Any, exact: Any, expected: Expected, kind: str) -> bool:
+def _is_near(reading: Reading, scaling: Preprocess, passed: Any, exact: Any, expected: Expected) -> bool:
     network, weights = reading.parts.network, reading.parts.weights
-    try:
-        few = float64.scaled(passed[:3], network.input, scaling)
-    except ValueError:
-        return False
-    limit = 0.0 if kind == "labels" else TOLD_APART
-    rough = elimination.scores(network, weights, few.astype(np.float32))
-    if kind != "labels" and expected[:3].apart(rough, exact[:3], network.head) > 1e-3:
-        return False
-    found = float64.scores(network, weights, float64.scaled(passed, network.input, scaling))
-    if kind == "labels":
-        return expected.difference(found, network.head) <= limit
+    limit, rough_limit = (0.0, 0.0) if expected.kind == "labels" else (TOLD_APART, 1e-3)
+    given = Expected.of(exact.argmin(1) if network.head == "rbf" else exact.argmax(1), len(exact))
+    for part in (slice(0, 3), slice(None)):
+        try:
+            x = float64.scaled(passed[part], network.input, scaling)
+        except ValueError:
+            return False
+        rough = elimination.scores(network, weights, x.astype(np.float32))
+        if expected.kind == "labels":
+            far = given[part].difference(rough, network.head)
+        else:
+            far = expected[part].apart(rough, exact[part], network.head)
+        if far > rough_limit:
+            return False
+    found = float64.scores(network, weights, x)
+    if expected.kind == "labels":
+        return given.difference(found, network.head) <= limit
     return expected.apart(found, exact, network.head) <= limit
 
 
@@ -270,12 +278,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2400)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log", type=Path, help="a file to which every trial is added, a line of JSON each")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name} and {RESULTS.name}")
     options = parser.parse_args()
     rows = []
     with Pool(options.jobs, torch.set_num_threads, (1,)) as pool:
         for row in pool.imap_unordered(partial(trial, seed=options.seed), range(options.trials), chunksize=4):
             rows.append(row)
+            if options.log:
+                with options.log.open("a") as log:
+                    log.write(json.dumps(row) + "\n")
             if sys.stderr.isatty():
                 print(f"\r{len(rows)} of {options.trials}", end="", file=sys.stderr, flush=True)
     rows.sort(key=lambda row: row["number"])
