@@ -5,6 +5,8 @@ Whoever has to tell errors apart asks for their class or for a part, never for t
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -153,3 +155,11 @@ def told(part: object) -> str:
 def printable(text: str) -> str:
     """The text with an escape for whatever a terminal or a log could not have."""
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def warn(sentence: str) -> None:
+    """Warn at the first line outside this package: the user's."""
+    level, frame = 1, sys._getframe(0)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(sentence, UserWarning, stacklevel=level)

@@ -7,7 +7,6 @@ converted to float32. Scaling happens later, inside the kernels' first pass.
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._core import DefaultArithmetic, pixel_range
 from .batch import Batch, Pixels, pieces
+from .errors import warn
 from .preprocess import Preprocess as Preprocess
 
 
@@ -75,12 +75,12 @@ def batch_of(images: Images, size: tuple[int, int, int], preprocess: Preprocess,
     batch = Batch(_in_order(_checked_dtype(as_array(images, size[0])), size))
     if batch.images.dtype == np.uint8 and preprocess.white is None:
         raise TypeError(
-            "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a lenet_fast.Preprocess, or scale the pixels yourself"
+            "images: wanted floating point, scaled as in training, found uint8; the file does not say how its trainer scaled pixels, so load it with preprocess='unit', 'mnist', 'symmetric', 'lecun', 'raw', 'zscore' or a lenet_fast.Preprocess, or with check=(images, outputs) with uint8 images, which settles it, or scale the pixels yourself"
         )
     if batch.images.size and batch.images.dtype != np.uint8:
         _check_range(batch, preprocess.white or 0.0, check_finite)
     elif batch.images.size and _is_binary(batch.images):
-        _warn("images: uint8 pixels are counted from 0 to 255, found 0 and 1 only; multiply by 255")
+        warn("images: uint8 pixels are counted from 0 to 255, found 0 and 1 only; multiply by 255")
     return batch.standardised() if preprocess.per_image else batch
 
 
@@ -219,7 +219,7 @@ def _check_range(batch: Batch, white: float, check_finite: bool) -> None:
         ranges += [smallest, largest]
     smallest, largest, _, usual = pixel_range(np.array(ranges, np.float32).reshape(1, 1, 1, -1), white)
     if not usual:
-        _warn(
+        warn(
             f"images: float pixels are counted from 0 to {white:g}, found {smallest:g} to {largest:g}; {_likely(smallest, largest, white)}"
         )
 
@@ -243,11 +243,3 @@ def _likely(smallest: float, largest: float, white: float) -> str:
     if smallest >= -1.01 and largest <= 1.01:
         return "that looks like -1..1: pass (images + 1) / 2, the model scales them itself"
     return "that looks like pixels with a mean subtracted: pass them unscaled, the model scales them itself"
-
-
-def _warn(sentence: str) -> None:
-    """Warn at the first line outside this package: the user's."""
-    level, frame = 1, sys._getframe(0)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-    warnings.warn(sentence, UserWarning, stacklevel=level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..idx import looks_like_idx, parse_idx
+from ..weights.checking.verify import Verdict
 from ..weights.files import File
 from ..weights.loading import verify_file
-from ..weights.verify import Finding, best
 from .source import add_options, wishes_of
 
 
@@ -35,21 +36,28 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def run(options: argparse.Namespace) -> None:
     """Print the readings, best first; ValueError if none reproduces the outputs."""
     images, expected = _array(options.images), _array(options.expected)
-    findings = verify_file(options.file, wishes_of(options), images, expected)
-    print(_table(findings))
-    found = best(findings, options.file)
-    print(f"\n{options.file} is {found.model!r}")
+    verdict = verify_file(
+        options.file, wishes_of(options), images, expected, _progress if sys.stderr.isatty() else None
+    )
+    print(_table(verdict))
+    found = verdict.best(options.file)
+    print(f"\n{options.file} is {found.model!r}: {found.model.card['checked']}")
     if options.save:
         found.model.save(options.save)
         print(f"written to {options.save}")
 
 
-def _table(findings: list[Finding], most: int = 8) -> str:
+def _progress(done: int, of: int) -> None:
+    """A line that is gone at the end."""
+    ending = "\r\033[K" if done + 1 == of else "\r"
+    print(f"reading {done + 1} of {of}", end=ending, file=sys.stderr, flush=True)
+
+
+def _table(verdict: Verdict) -> str:
     """The readings that reproduce the outputs, and the nearest others."""
-    good = sum(finding.reproduces for finding in findings)
-    shown = findings[: max(most, good)]
-    lines = [f"{finding.error:9.1e}  {'yes' if finding.reproduces else 'no':10}  {finding}" for finding in shown]
-    rest = [f"and {len(findings) - len(shown)} more, further off"] if len(findings) > len(shown) else []
+    lines = [f"{one.error:9.1e}  {'yes' if one.reproduces else 'no':10}  {one}" for one in verdict.findings]
+    others = verdict.tried - len(verdict.findings)
+    rest = [f"and {others} more, further off"] if others else []
     return "\n".join([f"{'error':>9}  {'reproduces':10}  reading", *lines, *rest])
 
 

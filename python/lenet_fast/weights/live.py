@@ -12,8 +12,8 @@ from ..errors import WeightsError, brief, inside
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
-from .agreement import distance
 from .build import Wishes, build
+from .checking.outputs import Expected, agreement
 from .graph.recognise import recognise
 from .mapping.answers import Answers
 from .source import TORCH, UNKNOWN, Source
@@ -119,9 +119,12 @@ def _compared(model: Model, original: Any, source: Source, outputs: Any) -> Mode
         return model
     bare = Model(model.network, model.weights, preprocess=recognise(source.trace).preprocess)
     white = bare.preprocess.white or 1.0
-    error, close = distance(bare, images * np.float32(white), outputs(images * np.float32(white)))
+    shown = images * np.float32(white)
+    expected = Expected.of(outputs(shown), len(shown))
+    expected.check(bare.network.classes)
+    error, close = agreement(bare, shown, expected, bare.scores(shown))
     if not close:
-        found = f"others (off by {error:.1e} of the largest)"
+        found = f"others (off by {error:.1e} of their spread)"
         way_out = "export it to ONNX and load that"
         raise WeightsError("", "the outputs of the original", found, way_out, type(original).__name__)
     return model

@@ -11,9 +11,10 @@ from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from .build import Imported, Wishes, imported, parts_of
+from .checking.elimination import Progress
+from .checking.verify import Verdict, verify
 from .mapping.answers import Answers
 from .sniff import read
-from .verify import Finding, best, verify
 
 __all__ = ["load", "read_model", "verify_file"]
 
@@ -58,9 +59,10 @@ def load(
         or a `Preprocess`. Where neither this nor the file says, floating-point images are taken as already scaled and
         uint8 images are refused.
     check
-        (images, outputs): the trainer's outputs, (n, classes), or labels, (n,), that the model must reproduce within
-        1e-5 of an image's largest output. What the file and the other arguments leave open (network, order of axes,
-        scaling) is tried until one reading does.
+        (images, outputs): the trainer's outputs, (n, classes), or labels, (n,), that the model must reproduce: within
+        1e-5 of their spread, in the space in which they are given (docs/checking.md). What the file and the other
+        arguments leave open (network, activation, order of axes, scaling, ...) is tried until one reading does; the
+        model's card says what was compared.
     activation, pooling, padding, slope
         Where the named network is varied: "tanh", "relu", ...; "average", "max", "trainable"; of both convolutions; of
         "leaky_relu" below zero (PyTorch takes 0.01, Keras 0.3), if the file does not say it.
@@ -106,7 +108,7 @@ def load(
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model
-        return best(verify_file(path, wishes, *check), str(path)).model
+        return verify_file(path, wishes, *check).best(str(path)).model
 
 
 def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
@@ -116,8 +118,10 @@ def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
         return imported(parts, str(path))
 
 
-def verify_file(path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike) -> list[Finding]:
+def verify_file(
+    path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike, progress: Progress | None = None
+) -> Verdict:
     """Every reading of a file and how near it comes to a trainer's outputs, the best first."""
     with spending():
         source = read(Path(path))
-    return verify(source, wishes, images, expected, str(path))
+    return verify(source, wishes, images, expected, str(path), progress)
