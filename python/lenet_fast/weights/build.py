@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
@@ -28,12 +28,11 @@ from .mapping.fixed_point import as_fractions
 from .mapping.relevant import relevant
 from .naming import fits_of, named, shapes, with_slope
 from .said import check, check_padding, said_of
+from .scaling import one_scaling, refuse_faint, scaling
 from .source import Source, Tensors
 
 #: What a user settles who passes a whole network.
 _SETTLED = ("activation", "pooling")
-
-_FAINT = 20.0  # what scaled pixels are below
 
 
 @dataclass(frozen=True)
@@ -102,15 +101,6 @@ class Imported:
     sources: Mapping[str, str]
 
 
-def scaling(wish: str | Preprocess | None) -> Preprocess | None:
-    """The scaling that a name stands for."""
-    if wish is None or isinstance(wish, Preprocess):
-        return wish
-    if isinstance(wish, str):
-        return Preprocess.named(wish)
-    raise TypeError(f"preprocess: wanted a name or a lenet_fast.Preprocess, found {wish!r}")
-
-
 def build(source: Source, wishes: Wishes, name: str) -> Imported:
     """Make the model; WeightsError, of the file `name`, says what does not fit or is not told."""
     return imported(parts_of(source, wishes, name), name)
@@ -172,7 +162,7 @@ def _restored(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> 
     network, beside, check = restoring.parts_from(tensors, source.metadata)
     _check_wishes(wishes, network)
     weights = checked(network, tensors)
-    own = _one_scaling(preprocess, beside["preprocess"])
+    own = one_scaling(preprocess, beside["preprocess"])
     return Parts(network, weights, beside, source.format, {name: name for name in weights}, own, check)
 
 
@@ -183,9 +173,9 @@ def _from_graph(source: Source, wishes: Wishes, preprocess: Preprocess | None) -
         check(said, found.network, "the layers in the file", ())
     _check_wishes(wishes, found.network)
     beside = restoring.parts_beside_network(source.metadata)
-    own = _one_scaling(preprocess, beside.get("preprocess") or found.preprocess)
-    if found.is_faint and preprocess is not None and found.preprocess.white is None and "preprocess" not in beside:
-        _refuse_faint(preprocess)
+    own = one_scaling(preprocess, beside.get("preprocess") or found.preprocess)
+    if found.is_faint and found.preprocess.white is None and "preprocess" not in beside:
+        refuse_faint(preprocess)
     weights = checked(found.network, found.weights)
     return Parts(found.network, weights, beside, source.format, found.sources, own)
 
@@ -230,32 +220,6 @@ def _check_keywords(variations: Mapping[str, Any], found: Network) -> None:
             refuse(
                 keyword, f"what is passed, {value}", f"{told} in a file that says everything", f"leave {keyword} out"
             )
-
-
-def _one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
-    """The scaling that the user names, then the file's own; refused if the file's own already takes raw pixels."""
-    if wish is None or wish == own:
-        return own
-    if own.white is not None:
-        way_out = "leave preprocess out, the file says everything"
-        refuse("preprocess", "one scaling of the pixels", f"one in the file too ({own})", way_out)
-    channels = max(map(len, (wish.scale, wish.shift, own.scale, own.shift)))
-    scale, shift = (np.broadcast_to(v, channels) for v in (wish.scale, wish.shift))
-    behind, added = (np.broadcast_to(v, channels) for v in (own.scale, own.shift))
-    return replace(wish, scale=tuple(scale * behind), shift=tuple(shift * behind + added))
-
-
-def _refuse_faint(wish: Preprocess) -> None:
-    """Ask what a small scaling is in front of kernels that have one in them, as far as one can see."""
-    brightest = (wish.white or 0.0) * max(map(abs, wish.scale))
-    if wish.white is None or (brightest > _FAINT and not wish.per_image):
-        return
-    wanted = (
-        "a scaling of pixels that the first kernels can see, which are so small that one of 1/255 seems to be in them"
-    )
-    found = f"one that makes at most {brightest:g} of them" if not wish.per_image else "one to deviation 1"
-    way_out = "pass preprocess='raw' if the trainer's model rescaled pixels itself; else load it without preprocess and use model.replace(preprocess=...)"  # noqa: E501
-    refuse("preprocess", wanted, found, way_out)
 
 
 def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:

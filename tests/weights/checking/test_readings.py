@@ -30,8 +30,9 @@ def test_every_activation_slope_pooling_and_padding_is_tried_once():
     found = tried(source_of(PADDED))
     first = [(reading.parts.network.input[1], reading.parts.network.layers[0]) for reading in found]
     curves = [
+        ("identity", None),  # of Caffe's convolutions
         *((name, None) for name in ("relu", "tanh", "scaled_tanh", "sigmoid")),
-        *(("leaky_relu", s) for s in SLOPES),
+        *(("leaky_relu", slope) for slope in SLOPES),
     ]
     assert {(side, a.padding, a.activation, a.slope) for side, a in first} == {
         (*size, *curve) for size in ((28, 2), (32, 0)) for curve in curves

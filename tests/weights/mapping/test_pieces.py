@@ -76,6 +76,21 @@ def test_the_same_arrays_are_one_layer_where_the_network_has_one_of_two_maps():
     assert names["C1.weight"] == "c.weight.#"
 
 
+def test_two_readings_that_differ_are_refused():
+    """Maps that read one map each: as pieces they go by their numbers, as kernels without gaps by the file."""
+    layers = (Conv5x5(2, "tanh"), Conv5x5(2, "tanh", 0, ((0,), (1,))), Dense(3))
+    network = Network((1, 9, 9), layers, "scores")
+    weights = reference.random_weights(network, np.random.default_rng(2))
+    kernels = {f"b.weight.{i}": weights["C2.weight"][i : i + 1, i : i + 1] for i in range(2)}
+    rest = [f"{layer}.{role}" for layer in "abc" for role in ("weight", "bias")]
+    given = dict(zip(rest, weights.values(), strict=True))
+    del given["b.weight"]
+    found, _ = assign(Source("f", given | kernels, TORCH), network, Answers())
+    assert all((found[name] == array).all() for name, array in weights.items())
+    with pytest.raises(WeightsError, match="as layers of their own or as pieces of one, found both"):
+        assign(Source("f", given | dict(reversed(kernels.items())), TORCH), network, Answers())
+
+
 def test_what_fills_no_network_either_way_is_told_of_the_nearer_one():
     """Of two layers of one map, the second reading came as far as the full connection."""
     network = ONE_MAP["two layers"]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OpenQuestionError, OverBudgetError, WeightsError, refuse
@@ -50,9 +51,10 @@ def assign(source: Source, network: Network, answers: Answers) -> Assigned:
     open_questions = [error for error in failures if isinstance(error, OpenQuestionError)]
     if open_questions or not found:
         raise open_questions[0] if open_questions else _of_the_nearer(failures, network)
-    if len(found) > 1:
+    first, *others = found
+    if any(not np.array_equal(first[0][name], other[0][name]) for other in others for name in first[0]):
         _refuse_pieces(network)
-    return found[0]
+    return first
 
 
 def _assigned(tensors: Tensors, layout: Layout, network: Network, answers: Answers) -> Assigned:
@@ -74,7 +76,7 @@ def _of_the_nearer(failures: Sequence[WeightsError], network: Network) -> Weight
 
 
 def _refuse_pieces(network: Network) -> NoReturn:
-    """Joined and as they are, the arrays fill the network."""
+    """Joined and as they are, the arrays fill the network with other kernels."""
     wanted = "one reading of single maps' kernels, as layers of their own or as pieces of one"
     way_out = "pass the tensors under lenet_fast's names to lenet_fast.from_state_dict"
     refuse(next(iter(network.parameters)), wanted, "both", way_out)
