@@ -90,7 +90,12 @@ def test_sequentials_compute_what_they_say(tmp_path, case):
 
 def test_a_sequential_in_a_checkpoint_is_a_graph_too(tmp_path):
     module = lenet(activation=nn.Tanh)
-    path = saved(tmp_path, {"model": module, "epoch": 3, "optimizer": {"state": {}}})
+    optimiser = torch.optim.Adam(module.parameters())
+    module(torch.zeros(1, 1, 28, 28)).sum().backward()
+    optimiser.step()
+    path = saved(
+        tmp_path, {"model": module, "epoch": 3, "optimizer": optimiser.state_dict(), "loss": torch.tensor(0.1)}
+    )
     agrees(lenet_fast.load(path), module)
     path = saved(tmp_path, {"model": module, "activation": "relu"})
     with pytest.raises(
@@ -139,7 +144,7 @@ UNLIKE = {
     "a hook": hooked,
     "a mask": pruned,
     "another padding": lambda: nn.Sequential(nn.Conv2d(1, 6, 5, padding=2, padding_mode="reflect"), *list(lenet())[1:]),
-    "weights beside it": lambda: {"model": lenet(), "state_dict": lenet().state_dict()},
+    "weights beside it": lambda: {"model": lenet(), "best": {"state": lenet().state_dict()}},
     "two of them": lambda: {"model": lenet(), "ema": lenet()},
 }
 

@@ -23,6 +23,7 @@ from ..files import Archive, File
 from ..graph.node import Constant, Entry, Graph, Image, Node, Translation, always
 from ..graph.trace import Trace
 from ..graph.walker import MOST_ENTRIES, SIDES, follow
+from ..mapping.relevant import relevant
 from ..source import TORCH, Source
 
 _DEEPEST = 8  # of Sequentials inside each other
@@ -75,7 +76,7 @@ class _Settings:
 
 def _trace(saved: pytorch.Saved) -> Trace | None:
     """What a Sequential computes, if a file holds just one, of layers that are known, and one size of images fits."""
-    module = _sequential(saved.tree)
+    module = _sequential(saved)
     layers = [] if module is None else _layers(module, "", saved.tensor, 0)
     kernels = [s.arrays.get("weight") for kind, s in layers or () if kind == "Conv2d"]
     if not layers or not kernels or kernels[0] is None or kernels[0].ndim != 4:
@@ -93,22 +94,23 @@ def _trace(saved: pytorch.Saved) -> Trace | None:
     return found[0] if len(found) == 1 else None
 
 
-def _sequential(tree: Any) -> Call | None:
-    """The module in a file, or in a checkpoint's dictionary that holds one."""
+def _sequential(saved: pytorch.Saved) -> Call | None:
+    """The module in a file, or in a checkpoint's dictionary that holds one and no other weights."""
+    tree = saved.tree
     if isinstance(tree, dict):
         modules = [value for value in tree.values() if isinstance(value, Call) and _is_module(value)]
-        tree = modules[0] if len(modules) == 1 and not _holds_tensors(tree) else None
+        if len(modules) != 1:
+            return None
+        others = {key: value for key, value in tree.items() if value is not modules[0]}
+        if relevant(pickled_arrays.named(others, saved.tensor)):
+            return None
+        tree = modules[0]
     is_one = isinstance(tree, Call) and tree.path == f"{torch_layers.MODULES}container.Sequential"
     return tree if is_one else None
 
 
 def _is_module(value: Call) -> bool:
     return isinstance(value.state, dict) and "_modules" in value.state
-
-
-def _holds_tensors(tree: Mapping[Any, Any]) -> bool:
-    """Whether a dictionary has weights beside the module, which might be others."""
-    return any(key in ("state_dict", "model_state_dict", "ema", "weights") for key in tree)
 
 
 def _layers(
