@@ -16,6 +16,7 @@ from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from ..networks import Template, networks, template_named
+from ..preprocess import scaling
 from ..tensors import Floats, checked
 from . import restoring
 from .cost import afford
@@ -92,15 +93,6 @@ class Imported:
     model: Model
     format: str
     sources: Mapping[str, str]
-
-
-def scaling(wish: str | Preprocess | None) -> Preprocess | None:
-    """The scaling that a name stands for."""
-    if wish is None or isinstance(wish, Preprocess):
-        return wish
-    if isinstance(wish, str):
-        return Preprocess.named(wish)
-    raise TypeError(f"preprocess: wanted a name or a lenet_fast.Preprocess, found {wish!r}")
 
 
 def build(source: Source, wishes: Wishes, name: str) -> Imported:
