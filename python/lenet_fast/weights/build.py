@@ -25,6 +25,7 @@ from .graph.recognise import recognise
 from .mapping.answers import Answers
 from .mapping.assign import assign
 from .mapping.fit import fitted, names_that_fit
+from .mapping.foreign import refuse_foreign
 from .mapping.relevant import relevant
 from .source import Modules, Source, Tensors
 
@@ -197,7 +198,7 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
     tensors = relevant(source.tensors)
     if not tensors:
         refuse("", "weights", _what_instead(source), "save the trained network's weights")
-    _refuse_data_set(tensors)
+    refuse_foreign(tensors)
     if wishes.network is None:
         _ask_for_network(source, tensors)
     network = _network(source, wishes, tensors)
@@ -274,13 +275,3 @@ def _what_instead(source: Source) -> str:
     if not source.tensors:
         return f"no arrays in this {source.format} file"
     return "only " + ", ".join(f"{n} {a.dtype} {a.shape}" for n, a in list(source.tensors.items())[:4])
-
-
-def _refuse_data_set(tensors: Tensors) -> None:
-    if any(array.ndim == 4 and 5 in array.shape for array in tensors.values()):
-        return
-    for name, array in tensors.items():
-        if (array.ndim >= 3 and len(array) >= 500 and array.shape[1:3] in ((28, 28), (32, 32))) or (
-            array.ndim == 2 and len(array) >= 500 and array.shape[1] in (784, 1024, 3072)
-        ):
-            refuse(name, "weights", f"{array.shape}, images of a data set", "this is no model")
