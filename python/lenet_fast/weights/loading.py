@@ -7,11 +7,13 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from ..budget import Budget, spending
+from ..errors import shown
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
 from .build import Imported, Wishes, imported, parts_of
 from .mapping.answers import Answers
+from .partners import shard
 from .sniff import read
 from .verify import Finding, best, verify
 
@@ -91,12 +93,14 @@ def load(
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model
+        if not isinstance(check, (tuple, list)) or len(check) != 2:
+            raise TypeError(f"check: wanted a pair (images, outputs), found {shown(check)}")
         return best(verify_file(path, wishes, *check), str(path)).model
 
 
 def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
     """What `load` reads, with the format and the source name of every tensor."""
-    with spending():
+    with spending(), shard(Path(path).name):
         parts = parts_of(read(Path(path)), wishes or Wishes(), str(path))  # the file's bytes go with its source
         return imported(parts, str(path))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, shown
 
 FLATTEN = ("CHW", "HWC")
 COEFFICIENTS = ("sum", "mean")
@@ -33,5 +33,5 @@ class Answers:
     def __post_init__(self) -> None:
         for field, words in zip(fields(self), (FLATTEN, COEFFICIENTS, COMPACT), strict=True):
             value = getattr(self, field.name)
-            if value is not None and value not in words:
-                raise ArgumentError(field.name, " or ".join(words), repr(value))
+            if value is not None and not (isinstance(value, str) and value in words):
+                raise ArgumentError(field.name, " or ".join(words), shown(value))
