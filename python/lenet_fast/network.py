@@ -247,10 +247,9 @@ def whole_number(name: str, value: Any) -> int:
     """`value` as an int that fits the core's, or a sentence."""
     try:
         number = index(value)
-        is_truth = isinstance(value, bool)
     except TypeError:
-        is_truth = True
-    if is_truth:
+        number = None
+    if number is None or isinstance(value, bool):
         raise TypeError(f"{name}: wanted a whole number, found {shown(value)}")
     if abs(number) >= 1 << 31:
         raise ValueError(f"{name}: wanted a number below {1 << 31}, found {shown(number)}")

@@ -125,3 +125,10 @@ def test_every_flipped_bit_gives_a_model_or_a_weights_error(path):
                 lenet_fast.load(path)
             except WeightsError:
                 continue
+
+
+@pytest.mark.parametrize("check", ["same", 2.0, [2], True, (1, 2, 3), np.zeros((2, 10)), {}])
+def test_what_is_checked_is_a_pair(model, tmp_path, check):
+    model.save(tmp_path / "m.npz")
+    with pytest.raises(TypeError, match=r"check: wanted a pair \(images, outputs\), found"):
+        lenet_fast.load(tmp_path / "m.npz", check=check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import lenet_fast
+import numpy as np
 import pytest
 from lenet_fast.weights.mapping.answers import COEFFICIENTS, COMPACT, FLATTEN, Answers
 
@@ -17,7 +18,7 @@ def test_an_answer_is_one_of_its_words_or_open(keyword):
     for word in (None, *WORDS[keyword]):
         assert getattr(Answers(**{keyword: word}), keyword) == word
     others = [word for key, words in WORDS.items() if key != keyword for word in words]
-    for word in (*others, "", "chw", 0, WORDS[keyword]):
+    for word in (*others, "", "chw", 0, WORDS[keyword], np.zeros(2)):
         first, second = WORDS[keyword]
         wanted = f"{keyword}: wanted {first} or {second}, found {word!r}"
         with pytest.raises(ValueError, match=re.escape(wanted)):
