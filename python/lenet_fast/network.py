@@ -212,7 +212,7 @@ def _as_tuple(layer: Layer) -> tuple[Any, ...]:
         case Conv5x5(maps, activation, padding, connections, slope):
             rows = [list(row) for row in connections or ()]
             if connections is not None and not rows:
-                raise ValueError("connections: wanted one row per map or None, found an empty tuple")
+                raise ValueError("connections: wanted one row per map or None, found an empty tuple; None connects all")
             counts = whole_number("maps", maps), whole_number("padding", padding)
             return "Conv5x5", counts[0], sloped(activation, slope), counts[1], rows
         case Subsample2x2(pooling, activation, slope):

@@ -132,3 +132,8 @@ def test_what_is_checked_is_a_pair(model, tmp_path, check):
     model.save(tmp_path / "m.npz")
     with pytest.raises(TypeError, match=r"check: wanted a pair \(images, outputs\), found"):
         lenet_fast.load(tmp_path / "m.npz", check=check)
+
+
+def test_an_empty_name_is_not_the_folder_that_one_is_in():
+    with pytest.raises(ValueError, match="path: wanted a file name, found an empty text"):
+        lenet_fast.load("")

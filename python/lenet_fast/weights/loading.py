@@ -87,6 +87,8 @@ def load(
     if not isinstance(path, (str, Path)):
         way_out = "live objects go to lenet_fast.from_torch, from_keras, from_onnx or from_state_dict"
         raise TypeError(f"path: wanted a file name, found {type(path).__name__}; {way_out}")
+    if not str(path):
+        raise ValueError("path: wanted a file name, found an empty text")
     given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
     wishes = Wishes(network, preprocess, variations, Answers(flatten, coefficients, compact))
