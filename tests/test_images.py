@@ -136,11 +136,46 @@ def test_wrong_size_or_channels(shape):
     )
 
 
-def test_colour_for_a_grey_network():
-    assert (
-        refused(np.zeros((5, 28, 28, 3)))
-        == "images: wanted 1 channel, found 3 in shape (5, 28, 28, 3); convert them to grey first"
+@pytest.mark.parametrize("shape", [(5, 28, 28, 3), (5, 3, 28, 28), (64, 64, 4), (2, 4, 64, 64)])
+def test_colour_for_a_grey_network(shape):
+    channels = min(shape[1:])
+    assert refused(np.zeros(shape)) == (
+        f"images: wanted 1 channel, found {channels} in shape {shape}; convert them to grey first"
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "way_out"),
+    [
+        ((28, 28), "np.stack([images] * 3, axis=-3)"), ((5, 32, 32), "np.stack([images] * 3, axis=-3)"),
+        ((1, 28, 28), "np.repeat(images, 3, axis=-3)"), ((5, 1, 32, 32), "np.repeat(images, 3, axis=-3)"),
+        ((5, 28, 28, 1), "np.repeat(images, 3, axis=-1)"), ((28, 28, 1), "np.repeat(images, 3, axis=-1)"),
+        ((5, 28, 28, 4), "images[..., :3]"), ((4, 4, 32, 32), "images[..., :3, :, :]"),
+    ],
+)  # fmt: skip
+def test_what_is_not_in_colour_for_a_network_of_colours(shape, way_out, random):
+    """The sentence names code, and what that gives is read as it was meant."""
+    model, images = lenet_fast.pretrained("cifar10"), random.integers(0, 256, shape, np.uint8)
+    what = "4 in shape" if 4 in shape else "grey images of shape"
+    with pytest.raises(ValueError) as caught:
+        model.predict(images)
+    assert str(caught.value).startswith(f"images: wanted 3 channels, found {what} {shape}; ")
+    assert f"pass {way_out}" in str(caught.value)
+    given = {
+        "np.stack([images] * 3, axis=-3)": lambda: np.stack([images] * 3, axis=-3),
+        "np.repeat(images, 3, axis=-3)": lambda: np.repeat(images, 3, axis=-3),
+        "np.repeat(images, 3, axis=-1)": lambda: np.repeat(images, 3, axis=-1),
+        "images[..., :3]": lambda: images[..., :3],
+        "images[..., :3, :, :]": lambda: images[..., :3, :, :],
+    }[way_out]()
+    count = shape[0] if shape[0] in (4, 5) else 1
+    assert model.predict(given).shape == (count,)
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 64, 3), (2, 3, 40, 32), (2, 2, 32, 32), (3, 64, 64)])
+def test_colours_of_another_size_are_to_be_resized(shape):
+    with pytest.raises(ValueError, match=r"found \(.*\); resize the images first$"):
+        lenet_fast.pretrained("cifar10").predict(np.zeros(shape, np.uint8))
 
 
 def test_ambiguous_axes():
@@ -175,8 +210,12 @@ def test_a_shape_that_does_not_fit_is_refused_before_anything_is_converted():
 
 def test_images_of_different_sizes():
     assert refused([np.zeros((28, 28)), np.zeros((20, 20))]) == (
-        "images: wanted images of one size, found (20, 20) and (28, 28); resize them first"
+        "images: wanted images of one size, found (20, 20) and (28, 28); resize them first "
+        "(lenet_fast.prepare_digits does it for digits)"
     )
+    pictures = [Image.new("RGB", (side, side)) for side in (32, 28)]
+    with pytest.raises(ValueError, match=r"found \(28, 28, 3\) and \(32, 32, 3\); resize them first$"):
+        lenet_fast.pretrained("cifar10").predict(pictures)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +306,31 @@ def test_pil_images_that_lose_something_are_refused():
         assert f"wanted an opaque image, found mode {picture.mode} with transparency" in refused(picture)
     for mode in ("I;16", "I", "F"):  # Pillow would clip them at 255
         assert f"wanted 8-bit pixels, found PIL mode {mode}; scale it to 0..255" in refused(Image.new(mode, (28, 28)))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "RGBa", "P", "L"])
+def test_pil_images_whose_every_pixel_is_opaque_are_opaque(mode):
+    """Whatever they could have: their pixels are those of the same image without alpha."""
+    plain = Image.fromarray(GREY[0]).convert("P" if mode == "P" else "L")
+    picture = plain.copy() if mode in ("P", "L") else plain.convert("LA").convert("RGBA" if mode == "RGBa" else mode)
+    picture = picture.convert("RGBa") if mode == "RGBa" else picture
+    if mode == "P":
+        picture.info["transparency"] = b"\xff" * 256
+    if mode == "L":
+        unused = min(set(range(256)) - set(GREY[0].ravel().tolist()))
+        picture.info["transparency"] = unused
+    for channels in (1, 3):
+        wanted = np.asarray(plain.convert("L" if channels == 1 else "RGB"))
+        np.testing.assert_array_equal(lenet_fast.images.from_pil(picture, channels), wanted)
+
+
+def test_one_pixel_that_is_not_opaque_is_enough_to_be_refused():
+    picture = Image.fromarray(GREY[0]).convert("RGBA")
+    picture.putpixel((27, 3), (0, 0, 0, 254))
+    assert refused(picture) == (
+        "images: wanted an opaque image, found mode RGBA with transparency (alpha down to 254 of 255); "
+        "paste it on its background"
+    )
 
 
 def test_every_image_to_mean_0_and_deviation_1(random):

@@ -235,7 +235,7 @@ def test_wrong_types(model):
         TypeError, match="network: wanted a lenet_fast.Network, found 'lenet5-1998'; lenet_fast.networks"
     ):
         Model("lenet5-1998", weights)
-    with pytest.raises(TypeError, match=r"preprocess: wanted a lenet_fast.Preprocess, found \(1, 0\)"):
+    with pytest.raises(TypeError, match=r"preprocess: wanted a name or a lenet_fast.Preprocess, found \(1, 0\)"):
         Model(network, weights, preprocess=(1, 0))
     with pytest.raises(TypeError, match="C1.bias: wanted real numbers, found complex128"):
         Model(network, weights | {"C1.bias": np.ones(3) * 1j})

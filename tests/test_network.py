@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from dataclasses import FrozenInstanceError
 
 import lenet_fast
@@ -98,6 +99,16 @@ def test_is_immutable():
 def test_what_does_not_fit_is_refused(layers, head, sentence):
     with pytest.raises(ValueError, match=sentence):
         Network((3, 12, 12), layers, head)
+
+
+@pytest.mark.parametrize("value", ["same", 2.0, [2], True, None])
+def test_a_size_is_a_whole_number(value):
+    found = f"wanted a whole number, found {re.escape(repr(value))}"
+    for name, layer in (("padding", Conv5x5(2, padding=value)), ("maps", Conv5x5(value)), ("units", Dense(value))):
+        with pytest.raises(TypeError, match=f"^{name}: {found}"):
+            Network((1, 12, 12), (layer,), "scores")
+    with pytest.raises(TypeError, match=f"^input: {found}"):
+        Network((1, 12, value), (Dense(2),), "scores")
 
 
 @pytest.mark.parametrize("size", [(0, 8, 8), (1, -1, 8), (1, 8, 5000), (70_000, 1, 1), (5000, 100, 100)])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import lenet_fast
+import numpy as np
 import pytest
 from lenet_fast import RBF, Conv5x5, Dense
 from lenet_fast.errors import ArgumentError
@@ -68,6 +71,39 @@ def test_trainable_subsampling_squashes():
     layers = TEMPLATES["lenet5-1998"].network().layers
     assert [layer.activation for layer in layers[:-1]] == ["scaled_tanh"] * 6
     assert layers[-1] == RBF(10)
+
+
+@pytest.mark.parametrize("padding", [(2, 0), [2, 0], 2, np.int64(2)])
+def test_padding_is_one_number_or_two(padding):
+    assert TEMPLATES["lenet5-relu-max"].varied(padding=padding).padding == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "sentence"),
+    [
+        ({"padding": "same"}, TypeError, "padding: wanted a whole number, or one for each of the two convolutions, found 'same'; 'same' is 2 around a 5x5 convolution and 'valid' is 0"),
+        ({"padding": 2.0}, TypeError, "padding: wanted a whole number, found 2.0"),
+        ({"padding": True}, TypeError, "padding: wanted a whole number, found True"),
+        ({"padding": (2, "same")}, TypeError, "padding: wanted a whole number, found 'same'"),
+        ({"padding": [2]}, ValueError, "padding: wanted a whole number, or one for each of the two convolutions, found 1 in [2]; pass (2, 0), for example"),
+        ({"padding": (1, 2, 3)}, ValueError, "padding: wanted a whole number, or one for each of the two convolutions, found 3 in (1, 2, 3); pass (2, 0), for example"),
+        ({"padding": 9}, ValueError, "C1: padding wanted between 0 and 4, found 9"),
+        ({"padding": {}}, TypeError, "padding: wanted a whole number, found {}"),
+        ({"pooling": np.zeros(2)}, TypeError, "pooling: wanted a word, found array([0., 0.])"),
+        ({"activation": 3}, TypeError, "activation: wanted a word, found 3"),
+    ],
+)  # fmt: skip
+def test_a_variation_that_is_none_gets_its_sentence(fields, kind, sentence):
+    """Whoever says it: a template, `load`, `from_state_dict`."""
+    template = TEMPLATES["lenet5-relu-max"]
+    weights = {name: np.ones(shape) for name, shape in template.network().parameters.items()}
+    ways = [
+        lambda: template.varied(**fields).network(),
+        lambda: lenet_fast.from_state_dict(weights, "lenet5-relu-max", **fields),
+    ]
+    for way in ways:
+        with pytest.raises(kind, match=f"^{re.escape(sentence)}$"):
+            way()
 
 
 def test_what_there_is_not_is_refused():

@@ -77,3 +77,34 @@ def test_any_white_that_is_accepted_gives_finite_pixels(isa, white):
     weights = {"F1.weight": np.eye(2), "F1.bias": [0, 0]}
     model = lenet_fast.Model(network, weights, preprocess=Preprocess(white=white))
     assert model.scores(np.uint8([[0, 255]])).tolist() == [[0, np.float32(white)]]
+
+
+NAMES = ["unit", "mnist", "symmetric", "lecun", "raw", "zscore", "as-is"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_stands_for_its_scaling_wherever_one_is_wanted(name, small_model):
+    wanted = Preprocess.named(name)
+    made = lenet_fast.Model(small_model.network, small_model.weights, preprocess=name)
+    given = lenet_fast.from_state_dict(small_model.weights, small_model.network, preprocess=name)
+    assert made.preprocess == small_model.replace(preprocess=name).preprocess == given.preprocess == wanted
+
+
+def test_a_scaling_is_a_name_or_a_preprocess(small_model):
+    network, weights = small_model.network, small_model.weights
+    ways = [
+        lambda wish: lenet_fast.Model(network, weights, preprocess=wish),
+        lambda wish: small_model.replace(preprocess=wish),
+        lambda wish: lenet_fast.from_state_dict(weights, network, preprocess=wish),
+    ]
+    for way in ways:
+        with pytest.raises(TypeError, match=r"preprocess: wanted a name or a lenet_fast\.Preprocess, found 0\.5"):
+            way(0.5)
+        with pytest.raises(ValueError, match="preprocess: wanted one of unit, mnist, .* found 'imagenet'"):
+            way("imagenet")
+
+
+@pytest.fixture
+def small_model():
+    network = lenet_fast.Network((1, 8, 8), (lenet_fast.Conv5x5(2, "tanh"), lenet_fast.Dense(3)), "scores")
+    return lenet_fast.Model(network, {name: np.ones(shape) for name, shape in network.parameters.items()})

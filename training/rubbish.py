@@ -45,13 +45,17 @@ def blank() -> Images:
 
 
 def noise(images: int, random: np.random.Generator) -> dict[str, Images]:
-    """Independent pixels: uniform greys, and one in ten or half of them white on black."""
+    """Independent pixels: uniform or normal greys, a share of them white on black, salt and pepper on grey."""
     shape = (images, 28, 28)
-    return {
-        "uniform noise": random.integers(0, 256, shape, np.uint8),
-        "noise, a tenth white": np.where(random.random(shape) < 0.1, 255, 0).astype(np.uint8),
-        "noise, half white": np.where(random.random(shape) < 0.5, 255, 0).astype(np.uint8),
+    shares = {"a tenth": 0.1, "half": 0.5, "seven tenths": 0.7}
+    chance = random.random(shape)
+    kinds = {
+        "uniform noise, 0 to 255": random.integers(0, 256, shape, np.uint8),
+        "normal noise, mean 128, deviation 64": np.clip(np.rint(random.normal(128, 64, shape)), 0, 255),
+        **{f"noise, {name} white": np.where(chance < share, 255, 0) for name, share in shares.items()},
+        "grey with a tenth salt, a tenth pepper": np.select([chance < 0.1, chance > 0.9], [255, 0], 128),
     }
+    return {name: pixels.astype(np.uint8) for name, pixels in kinds.items()}
 
 
 def smooth_noise(images: int, random: np.random.Generator) -> Images:
@@ -112,7 +116,7 @@ def for_reporting(pictures: NDArray[np.uint8]) -> dict[str, Images]:
     """What the card reports; `pictures` are (n, 32, 32, 3) uint8 photographs, taken in grey, their middle 28x28."""
     grey = np.rint(pictures[:, 2:30, 2:30] @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     return {
-        **noise(1000, np.random.default_rng(28)),
+        **noise(20_000, np.random.default_rng(28)),
         "blank, every grey": blank(),
         "printed letters that resemble no digit": letters(REPORTED_FACES),
         "photographs in grey": grey,

@@ -170,7 +170,7 @@ def _fewest_rejected(points: Curve, target_error: float) -> int:
     if not (points.error <= target_error).any():
         best = points.error.min(initial=1)
         raise ValueError(
-            f"target_error: wanted at most {target_error:g} of the images that are not rejected to be wrong, found {best:.4g} at best"
+            f"target_error: wanted at most {target_error:g} of the images that are not rejected to be wrong, found {best:.4g} at best; allow more, or pass more images"
         )
     return int(np.flatnonzero(points.error <= target_error)[0])
 

@@ -40,6 +40,7 @@ Images: TypeAlias = Image | Sequence[Image]
 
 #: An image this much smaller than the network's input in both directions is centred on background: 28x28 in 32x32.
 MARGIN = 4
+_PREPARED = " (lenet_fast.prepare_digits does it for digits)"
 
 
 def as_batch(
@@ -100,7 +101,8 @@ def as_array(images: Any, channels: int) -> NDArray[Any]:
     items = [_from_pil(image, channels) for image in (images if several else [images])]
     sizes = {tuple(image.shape) for image in items if several and hasattr(image, "shape")}
     if len(sizes) > 1:
-        raise ValueError(f"images: wanted images of one size, found {min(sizes)} and {max(sizes)}; resize them first")
+        way_out = "resize them first" + _PREPARED * (channels == 1)
+        raise ValueError(f"images: wanted images of one size, found {min(sizes)} and {max(sizes)}; {way_out}")
     unmasked("images", images)
     try:
         arrays = [_from_dlpack(image) for image in items]
@@ -136,16 +138,28 @@ def is_pil(image: Any) -> bool:
 
 
 def from_pil(image: Any, channels: int) -> NDArray[np.uint8]:
-    """A PIL image knows its colour space, so it is converted to the network's: grey or RGB."""
-    if "A" in image.getbands() or "transparency" in image.info:
-        raise ValueError(
-            f"images: wanted an opaque image, found mode {image.mode} with transparency; paste it on its background"
-        )
+    """A PIL image knows its colour space, so it is converted to the network's: grey or RGB.
+
+    Where every pixel is opaque, what is noted of transparency says nothing and is dropped.
+    """
     if image.mode.startswith(("I", "F")):
         raise ValueError(
             f"images: wanted 8-bit pixels, found PIL mode {image.mode}; scale it to 0..255 and convert('L')"
         )
+    if image.mode[-1] in "Aa" or "transparency" in image.info:
+        image = _opaque(image)
     return np.asarray(image.convert("L" if channels == 1 else "RGB"))
+
+
+def _opaque(image: Any) -> Any:
+    """The image without its transparency, if it has none but the means for it."""
+    painted = image.convert("LA" if image.mode == "La" else "RGBA")
+    least = painted.getchannel("A").getextrema()[0] if min(image.size) else 255
+    if least < 255:
+        raise ValueError(
+            f"images: wanted an opaque image, found mode {image.mode} with transparency (alpha down to {least} of 255); paste it on its background"
+        )
+    return painted
 
 
 def _checked_dtype(array: NDArray[Any]) -> NDArray[Any]:
@@ -203,10 +217,35 @@ def _unfit(shape: tuple[int, ...], size: tuple[int, int, int]) -> str:
     smaller = f"; {height - MARGIN}x{width - MARGIN} is centred" if min(height, width) > MARGIN else ""
     if len(shape) not in (2, 3, 4):
         return f"images: wanted {', '.join(forms)} or one image without n, found {len(shape)} axes, {shape}"
-    if channels == 1 and len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > 4:
-        return f"images: wanted 1 channel, found {shape[-1]} in shape {shape}; convert them to grey first"
-    way_out = "resize the images first" + (" (lenet_fast.prepare_digits does it for digits)" if channels == 1 else "")
+    if found := _other_channels(shape, channels):
+        return f"images: wanted {channels} channel{'s' * (channels > 1)}, found {found}"
+    way_out = "resize the images first" + _PREPARED * (channels == 1)
     return f"images: wanted {' or '.join(forms)}{smaller}, found {shape}; {way_out}"
+
+
+def _other_channels(shape: tuple[int, ...], channels: int) -> str:
+    """Other channels than the network's, and the way out; "" where it is something else that is wrong."""
+    axis = _axis_of_channels(shape, channels)
+    found = 1 if axis is None and len(shape) < 4 else 0 if axis is None else shape[axis]
+    if channels == 1 and found in (3, 4):
+        return f"{found} in shape {shape}; convert them to grey first"
+    if channels == 3 and found == 1:
+        code = "np.stack([images] * 3, axis=-3)" if axis is None else f"np.repeat(images, 3, axis={axis})"
+        return f"grey images of shape {shape}; pass {code} (PIL images need nothing, or convert('RGB') before)"
+    if channels == 3 and found == 4:
+        code = "images[..., :3]" if axis == -1 else "images[..., :3, :, :]"
+        return f"4 in shape {shape}; if the fourth is alpha, and opaque, pass {code}"
+    return ""
+
+
+def _axis_of_channels(shape: tuple[int, ...], channels: int) -> int | None:
+    """The axis of 1, 3 or 4 beside two larger ones: grey, colour, colour with alpha. (3, h, w) may be three grey."""
+    for axis, sides in ((-1, shape[-3:-1]), (-3, shape[-2:])):
+        if len(shape) < 3 or shape[axis] not in (1, 3, 4) or min(sides) <= 4:
+            continue
+        if axis == -1 or len(shape) == 4 or shape[0] in (1, channels):
+            return axis
+    return None
 
 
 def _check_range(batch: Batch, white: float, check_finite: bool) -> None:

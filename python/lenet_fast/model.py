@@ -21,6 +21,7 @@ from .finite import finite
 from .images import Images, Preprocess, batch_of
 from .network import RBF, Dense, Network, Subsample2x2, items
 from .plan import plan_of
+from .preprocess import scaling
 from .tensors import Floats, checked, likeliest, output, several_classes
 
 
@@ -34,7 +35,7 @@ class Model:
     weights
         Every tensor of `network.parameters` by name, in its shape; converted to float32 and copied.
     preprocess
-        Scaling of the pixels; as they are (0..1) by default.
+        Scaling of the pixels: a `Preprocess`, or its name, as `Preprocess.named` has them; as they are (0..1) by default.
     classes
         Class names, one per class; the numbers 0, 1, ... by default.
     card
@@ -58,7 +59,7 @@ class Model:
         network: Network,
         weights: Mapping[str, ArrayLike],
         *,
-        preprocess: Preprocess | None = None,
+        preprocess: str | Preprocess | None = None,
         classes: Sequence[str] | None = None,
         card: Mapping[str, str] | None = None,
         calibration: Calibration | None = None,
@@ -66,11 +67,9 @@ class Model:
         if not isinstance(network, Network):
             found = f"{shown(network)}; lenet_fast.networks() has named ones"
             raise TypeError(f"network: wanted a lenet_fast.Network, found {found}")
-        if not isinstance(preprocess, Preprocess | None):
-            raise TypeError(f"preprocess: wanted a lenet_fast.Preprocess, found {shown(preprocess)}")
         self._network = network
         self._weights = MappingProxyType(checked(network, weights))
-        self._preprocess = preprocess or Preprocess()
+        self._preprocess = scaling(preprocess) or Preprocess()
         self._classes = None if classes is None else tuple(map(str, items("classes", classes, "a name per class")))
         if self._classes is not None and len(self._classes) != network.classes:
             raise ValueError(f"classes: wanted {network.classes} names, found {len(self._classes)}")
@@ -300,13 +299,13 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that `lenet_fast.load` reads back to the same bits.
 
-        ".onnx" gives a graph that other runtimes run with the same outputs (needs the onnx package), ".npz" NumPy's
-        archive, any other ending safetensors. The last two carry a few inputs with their outputs, which are run again
-        when loaded.
+        The ending says in which format: ".safetensors", ".npz" (NumPy's archive) or ".onnx", a graph that other
+        runtimes run with the same outputs (needs the onnx package). The first two carry a few inputs with their
+        outputs, which are run again when loaded. Without one of these endings nothing is written: ValueError.
         """
         from .weights.saving import save
 
-        save(self, os.fspath(path))
+        save(self, path)
 
     def __repr__(self) -> str:
         parameters = sum(figures.trainable for figures in self._network.figures)

@@ -50,7 +50,7 @@ class Conv5x5:
         if self.connections is not None:
             wanted = "one row of input maps per map, or None"
             given = [items("connections", row, wanted) for row in items("connections", self.connections, wanted)]
-            rows = tuple(tuple(_whole("connections", i) for i in row) for row in given)
+            rows = tuple(tuple(whole_number("connections", i) for i in row) for row in given)
             object.__setattr__(self, "connections", rows)
 
 
@@ -133,11 +133,11 @@ class Network:
     _KINDS: ClassVar[dict[str, type[Layer]]] = {kind.__name__: kind for kind in (Conv5x5, Subsample2x2, Dense, RBF)}
 
     def __post_init__(self) -> None:
-        size = tuple(_whole("input", n) for n in items("input", self.input, "(channels, height, width)"))
+        size = tuple(whole_number("input", n) for n in items("input", self.input, "(channels, height, width)"))
         if len(size) != 3:
             raise ValueError(f"input: wanted (channels, height, width), found {shown(self.input)}")
         layers = items("layers", self.layers, "a sequence of layers")
-        core = CoreNetwork(size, [_as_tuple(layer) for layer in layers], _word("head", self.head))
+        core = CoreNetwork(size, [_as_tuple(layer) for layer in layers], word("head", self.head))
         object.__setattr__(self, "input", size)
         object.__setattr__(self, "layers", layers)
         object.__setattr__(self, "core", core)
@@ -212,20 +212,21 @@ def _as_tuple(layer: Layer) -> tuple[Any, ...]:
         case Conv5x5(maps, activation, padding, connections, slope):
             rows = [list(row) for row in connections or ()]
             if connections is not None and not rows:
-                raise ValueError("connections: wanted one row per map or None, found an empty tuple")
-            return "Conv5x5", _whole("maps", maps), sloped(activation, slope), _whole("padding", padding), rows
+                raise ValueError("connections: wanted one row per map or None, found an empty tuple; None connects all")
+            counts = whole_number("maps", maps), whole_number("padding", padding)
+            return "Conv5x5", counts[0], sloped(activation, slope), counts[1], rows
         case Subsample2x2(pooling, activation, slope):
-            return "Subsample2x2", _word("pooling", pooling), sloped(activation, slope)
+            return "Subsample2x2", word("pooling", pooling), sloped(activation, slope)
         case Dense(units, activation, slope):
-            return "Dense", _whole("units", units), sloped(activation, slope)
+            return "Dense", whole_number("units", units), sloped(activation, slope)
         case RBF(classes):
-            return "RBF", _whole("classes", classes)
+            return "RBF", whole_number("classes", classes)
     raise TypeError(f"layer: wanted Conv5x5, Subsample2x2, Dense or RBF, found {type(layer).__name__}")
 
 
 def sloped(activation: str, slope: float | None) -> tuple[str, float]:
     """An activation as the core takes it: its name, and the slope that goes with it or 0."""
-    activation = _word("activation", activation)
+    activation = word("activation", activation)
     is_leaky = activation == "leaky_relu"
     if is_leaky and slope is None:
         raise ValueError(
@@ -242,18 +243,20 @@ def sloped(activation: str, slope: float | None) -> tuple[str, float]:
     return activation, float(slope or 0.0)
 
 
-def _whole(name: str, value: Any) -> int:
+def whole_number(name: str, value: Any) -> int:
     """`value` as an int that fits the core's, or a sentence."""
     try:
         number = index(value)
     except TypeError:
-        raise TypeError(f"{name}: wanted a whole number, found {shown(value)}") from None
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name}: wanted a whole number, found {shown(value)}")
     if abs(number) >= 1 << 31:
         raise ValueError(f"{name}: wanted a number below {1 << 31}, found {shown(number)}")
     return number
 
 
-def _word(name: str, value: Any) -> str:
+def word(name: str, value: Any) -> str:
     """`value` as the core takes it, which shows it where it knows no such word: short, and on one line."""
     if not isinstance(value, str):
         raise TypeError(f"{name}: wanted a word, found {shown(value)}")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from .errors import ArgumentError
-from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2, sloped
+from .errors import ArgumentError, shown
+from .network import RBF, Conv5x5, Dense, Layer, Network, Subsample2x2, sloped, whole_number, word
 
 #: Which S2 maps feed each C3 map (Table I of the 1998 paper): neighbours wrap round.
 C3_TABLE = (
@@ -77,14 +77,30 @@ class Template:
 
     def varied(self, **overrides: Any) -> Template:
         """Return the template with other values for some fields; ValueError names a field that there is not."""
-        if isinstance(overrides.get("padding"), int):
-            overrides["padding"] = (overrides["padding"], 0)
         known = [f.name for f in fields(self)]
         if unknown := sorted(set(overrides) - set(known)):
             raise ArgumentError("network", f"variations of {', '.join(known)}", f"{unknown[0]!r}")
+        for name in ("activation", "pooling"):
+            if name in overrides:
+                overrides[name] = word(name, overrides[name])
+        if "padding" in overrides:
+            overrides["padding"] = _paddings(overrides["padding"])
         if "activation" in overrides:
             overrides.setdefault("conv_activation", None)
         return replace(self, **overrides)
+
+
+def _paddings(value: Any) -> tuple[int, int]:
+    """The padding of both convolutions: a number is the first one's, and then the second has none."""
+    wanted = "a whole number, or one for each of the two convolutions"
+    if isinstance(value, str):
+        way_out = "'same' is 2 around a 5x5 convolution and 'valid' is 0"
+        raise TypeError(f"padding: wanted {wanted}, found {shown(value)}; {way_out}")
+    if not isinstance(value, (tuple, list)):
+        return whole_number("padding", value), 0
+    if len(value) != 2:
+        raise ValueError(f"padding: wanted {wanted}, found {len(value)} in {shown(value)}; pass (2, 0), for example")
+    return whole_number("padding", value[0]), whole_number("padding", value[1])
 
 
 TEMPLATES = {

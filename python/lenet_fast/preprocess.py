@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .errors import shown
 from .finite import TINY, finite, fit_float32, number
 
 
@@ -76,7 +77,9 @@ class Preprocess:
         0..255, "zscore" (each image to mean 0 and standard deviation 1), "as-is" (floats as they are, uint8 refused).
         """
         if name not in _SCALINGS:
-            raise ValueError(f"preprocess: wanted one of {', '.join(_SCALINGS)} or a Preprocess, found {name!r}")
+            raise ValueError(
+                f"preprocess: wanted one of {', '.join(_SCALINGS)} or a lenet_fast.Preprocess, found {shown(name)}"
+            )
         return cls(**_SCALINGS[name])
 
     @classmethod
@@ -95,6 +98,15 @@ class Preprocess:
                 raise ValueError(f"{name}: wanted 1 value or one per channel ({channels}), found {len(values)}")
             result.append(list(values) * (channels if len(values) == 1 else 1))
         return result[0], result[1]
+
+
+def scaling(wish: str | Preprocess | None) -> Preprocess | None:
+    """The scaling that a name of `Preprocess.named` stands for; None where nobody said one."""
+    if wish is None or isinstance(wish, Preprocess):
+        return wish
+    if isinstance(wish, str):
+        return Preprocess.named(wish)
+    raise TypeError(f"preprocess: wanted a name or a lenet_fast.Preprocess, found {shown(wish)}")
 
 
 _SCALINGS: dict[str, dict[str, Any]] = {

@@ -23,10 +23,10 @@ def test_bundled_models_by_name(run, tmp_path, monkeypatch):
 
 
 def test_another_model(run, tmp_path):
-    lenet_fast.pretrained("digits").save(tmp_path / "mine")
+    lenet_fast.pretrained("digits").save(tmp_path / "mine.npz")
     np.save(tmp_path / "x.npy", DIGITS)
-    assert run("predict", "--model", tmp_path / "mine", tmp_path / "x.npy")[0] == 0
-    status, out, _ = run("inspect", tmp_path / "mine")
+    assert run("predict", "--model", tmp_path / "mine.npz", tmp_path / "x.npy")[0] == 0
+    status, out, _ = run("inspect", tmp_path / "mine.npz")
     assert status == 0
     assert "340,908" in out
 

@@ -69,13 +69,6 @@ def test_a_graph_that_scales_says_nothing_of_what_came_before():
     build(graph((2.0,) * 3, (-1.0,) * 3), Wishes(preprocess="unit"), "graph").model.scores(pixels)
 
 
-def test_a_scaling_is_a_name_or_a_preprocess():
-    with pytest.raises(TypeError, match=r"preprocess: wanted a name or a lenet_fast\.Preprocess, found 0\.5"):
-        build(graph((1.0,) * 3, (0.0,) * 3), Wishes(preprocess=0.5), "graph")
-    with pytest.raises(ValueError, match="preprocess: wanted one of .*imagenet"):
-        lenet_fast.from_state_dict(WEIGHTS, NETWORK, preprocess="imagenet")
-
-
 def test_bytes_want_a_scaling_where_nothing_says_one():
     model = lenet_fast.from_state_dict(WEIGHTS, NETWORK)
     with pytest.raises(TypeError, match="found uint8; .*preprocess='unit'"):

@@ -8,7 +8,6 @@ import os
 import resource
 import tracemalloc
 import zipfile
-from pathlib import Path
 
 import lenet_fast
 import numpy as np
@@ -229,7 +228,7 @@ def test_whoever_reads_the_old_file_reads_it_to_its_end(model, tmp_path):
 
 
 def test_saving_follows_links_and_keeps_permissions(model, tmp_path):
-    path, link = tmp_path / "m.safetensors", tmp_path / "link"
+    path, link = tmp_path / "m.safetensors", tmp_path / "link.safetensors"
     model.save(path)
     path.chmod(0o600)
     link.symlink_to(path)
@@ -240,11 +239,13 @@ def test_saving_follows_links_and_keeps_permissions(model, tmp_path):
 
 
 def test_saving_over_what_is_no_file_is_refused(model, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for target in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
+    os.mkfifo(tmp_path / "pipe.npz")
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "null.npz").symlink_to("/dev/null")
+    for target in tmp_path.iterdir():
         with pytest.raises(OSError, match="regular file or a new name"):
             model.save(target)
-    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.npz", "null.npz", "pipe.npz"]
 
 
 def test_two_members_of_one_name_are_refused(tmp_path):

@@ -78,7 +78,8 @@ def test_the_bytes_of_a_file_are_gone_before_the_plan_takes_its_memory(model, tm
 
 
 def test_the_name_of_the_file_does_not_matter(model, tmp_path):
-    model.save(tmp_path / "weights.png")
+    model.save(tmp_path / "weights.safetensors")
+    (tmp_path / "weights.safetensors").rename(tmp_path / "weights.png")
     assert lenet_fast.load(str(tmp_path / "weights.png")).network == model.network
 
 
@@ -124,3 +125,15 @@ def test_every_flipped_bit_gives_a_model_or_a_weights_error(path):
                 lenet_fast.load(path)
             except WeightsError:
                 continue
+
+
+@pytest.mark.parametrize("check", ["same", 2.0, [2], True, (1, 2, 3), np.zeros((2, 10)), {}])
+def test_what_is_checked_is_a_pair(model, tmp_path, check):
+    model.save(tmp_path / "m.npz")
+    with pytest.raises(TypeError, match=r"check: wanted a pair \(images, outputs\), found"):
+        lenet_fast.load(tmp_path / "m.npz", check=check)
+
+
+def test_an_empty_name_is_not_the_folder_that_one_is_in():
+    with pytest.raises(ValueError, match="path: wanted a file name, found an empty text"):
+        lenet_fast.load("")

@@ -214,7 +214,7 @@ ARRAYS = {
     "kernels last, flattened in an unknown order": (unnamed(True, True), NAMED, "pass flatten='CHW'"),
     "kernels first, full connections last": (unnamed(False, True), NAMED, "pass flatten='CHW'"),
     "axes that cannot be told": (square(), {"network": SQUARE, "flatten": "CHW"}, r"wanted axes whose order can be told, found shape \(5, 5, 5, 5\), which reads in 5 ways as C1.weight .*; pass kernels='OIHW' or 'HWIO' or"),
-    "biases that cannot be told": ({**{n: a for n, a in arrays().items() if n.endswith("weight")}, "a": np.zeros(6, "f4"), "b": np.zeros(6, "f4")}, NAMED, r"wanted 1 bias vectors of 6, found 2 \(a, b\) whose names do not say which is which"),
+    "biases that cannot be told": ({**{n: a for n, a in arrays().items() if n.endswith("weight")}, "a": np.zeros(6, "f4"), "b": np.zeros(6, "f4")}, NAMED, r"wanted 1 bias vector of 6, found 2 \(a, b\), perhaps of batch normalisation; .*export the model to ONNX"),
     "coefficients of sum or mean": (compact(), {"network": "lenet5-1998", "compact": "ascending"}, r"wanted to know whether coefficients are on the sum of four values or on their mean, found nothing that tells; pass coefficients='sum' \(as in the 1998 paper\) or 'mean'"),
     "kernels without gaps": (compact(), {"network": "lenet5-1998", "coefficients": "sum"}, r"wanted to know which input map each kernel of the connection table belongs to, found kernels without gaps; pass compact='ascending'"),
     "no coefficients": ({n: a for n, a in VARIANTS["classic: table, trainable, C5, RBF"].filled().weights.items() if n[0] != "S"}, {"network": "lenet5-1998"}, "wanted coefficients and biases of trainable subsampling, two vectors of 6, found none that are named as such"),

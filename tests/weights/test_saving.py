@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 from lenet_fast import Conv5x5, Dense, Model, Network
+from lenet_fast.errors import ArgumentError
 from lenet_fast.weights import sniff
 from lenet_fast.weights.saving import save
 
@@ -21,8 +22,8 @@ def model():
 
 
 ENDINGS = {
-    "m.npz": "zip", "m.safetensors": "safetensors", "m": "safetensors", "m.anything": "safetensors", "m.onnx": "ONNX",
-    "m.npz.onnx": "ONNX", "m.onnx.npz": "zip", "m.NPZ": "safetensors",
+    "m.npz": "zip", "m.safetensors": "safetensors", "m.onnx": "ONNX", "m.npz.onnx": "ONNX", "m.onnx.npz": "zip",
+    "m.pth.safetensors": "safetensors",
 }  # fmt: skip
 
 
@@ -37,6 +38,30 @@ def test_the_ending_says_which_form(model, tmp_path, name, as_text):
     assert sniff.format_of(path.read_bytes()).name == ENDINGS[name]
     x = np.random.default_rng(1).random((3, 1, 8, 8), np.float32)
     np.testing.assert_allclose(lenet_fast.load(path).scores(x), model.scores(x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "example"),
+    [
+        ("m", "no ending", "m.safetensors"), ("m.pth", "'.pth'", "m.safetensors"), ("m.h5", "'.h5'", "m.safetensors"),
+        ("m.NPZ", "'.NPZ'", "m.safetensors"), ("m.onnx.gz", "'.gz'", "m.onnx.safetensors"),
+    ],
+)  # fmt: skip
+def test_another_ending_would_say_what_the_file_is_not(model, tmp_path, name, found, example):
+    """A .pth of safetensors is one that PyTorch does not read."""
+    for path in (tmp_path / name, str(tmp_path / name)):
+        with pytest.raises(ArgumentError) as caught:
+            model.save(path)
+        assert caught.value.wanted == "a name that ends in .safetensors, .npz or .onnx"
+        assert caught.value.found.startswith(f"{found} in ")
+        assert caught.value.way_out == f"for example '{example}'"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", [3, None, b"m.npz"])
+def test_what_is_no_name_is_refused(model, path):
+    with pytest.raises(TypeError, match="path: wanted a file name, found"):
+        model.save(path)
 
 
 @pytest.mark.parametrize("name", ["m.npz", "m.safetensors", "m.onnx"])

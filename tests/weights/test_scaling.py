@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from lenet_fast import Preprocess, WeightsError
-from lenet_fast.weights.scaling import one_scaling, refuse_faint, scaling
+from lenet_fast.preprocess import scaling
+from lenet_fast.weights.scaling import one_scaling, refuse_faint
 
 NAMES = ("unit", "mnist", "symmetric", "lecun", "raw", "zscore", "as-is")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..weights.saving import checked_path
 from .source import add_options, read, wishes_of
 
 
@@ -22,8 +23,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> None:
     """Read, write, and say what was read."""
-    if not options.out.endswith((".safetensors", ".npz", ".onnx")):
-        raise ValueError(f"{options.out}: wanted a name that ends in .safetensors, .npz or .onnx, found another")
+    checked_path(options.out)
     imported = read(options.file, wishes_of(options))
     imported.model.save(options.out)
     print(f"{options.file} ({imported.format}) -> {options.out}: {imported.model!r}")

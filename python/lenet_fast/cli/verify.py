@@ -15,6 +15,7 @@ from ..idx import looks_like_idx, parse_idx
 from ..weights.checking.verify import Verdict
 from ..weights.files import File
 from ..weights.loading import verify_file
+from ..weights.saving import checked_path
 from .source import add_options, wishes_of
 
 
@@ -35,6 +36,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(options: argparse.Namespace) -> None:
     """Print the readings, best first; ValueError if none reproduces the outputs."""
+    if options.save:
+        checked_path(options.save)  # before minutes of work
     images, expected = _array(options.images), _array(options.expected)
     verdict = verify_file(
         options.file, wishes_of(options), images, expected, _progress if sys.stderr.isatty() else None

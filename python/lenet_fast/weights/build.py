@@ -16,6 +16,7 @@ from ..images import Preprocess
 from ..model import Model
 from ..network import Conv5x5, Network
 from ..networks import Template, template_named
+from ..preprocess import scaling
 from ..tensors import Floats, checked
 from . import restoring
 from .cost import afford
@@ -25,10 +26,11 @@ from .mapping.answers import Answers
 from .mapping.assign import assign
 from .mapping.fit import names_that_fit
 from .mapping.fixed_point import as_fractions
+from .mapping.foreign import refuse_foreign
 from .mapping.relevant import relevant
 from .naming import fits_of, named, shapes, with_slope
 from .said import check, check_padding, said_of
-from .scaling import one_scaling, refuse_faint, scaling
+from .scaling import one_scaling, refuse_faint
 from .source import Source, Tensors
 
 #: What a user settles who passes a whole network.
@@ -226,7 +228,7 @@ def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None)
     tensors = relevant(source.tensors)
     if not tensors:
         refuse("", "weights", _what_instead(source), "save the trained network's weights")
-    _refuse_data_set(tensors)
+    refuse_foreign(tensors)
     network = _network(source, wishes, tensors)
     afford(network)
     found, sources = assign(as_fractions(source, wishes.answers.fraction_bits), network, wishes.answers)
@@ -286,13 +288,3 @@ def _what_instead(source: Source) -> str:
     if not source.tensors:
         return f"no arrays in this {source.format} file"
     return "only " + ", ".join(f"{n} {a.dtype} {a.shape}" for n, a in list(source.tensors.items())[:4])
-
-
-def _refuse_data_set(tensors: Tensors) -> None:
-    if any(array.ndim == 4 and 5 in array.shape for array in tensors.values()):
-        return
-    for name, array in tensors.items():
-        if (array.ndim >= 3 and len(array) >= 500 and array.shape[1:3] in ((28, 28), (32, 32))) or (
-            array.ndim == 2 and len(array) >= 500 and array.shape[1] in (784, 1024, 3072)
-        ):
-            refuse(name, "weights", f"{array.shape}, images of a data set", "this is no model")

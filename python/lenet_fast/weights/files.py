@@ -55,7 +55,7 @@ class File:
         try:
             status, most = os.fstat(descriptor), current().file_bytes
             if not stat.S_ISREG(status.st_mode):
-                raise WeightsError("", "a regular file", "something else", "copy what is in it to one", str(path))
+                raise WeightsError("", "a regular file", "something else", "copy what is in it to a file", str(path))
             if status.st_size > most:
                 wanted, size = f"a model of the LeNet family, at most {most:,} bytes", status.st_size
                 raise OverBudgetError("", wanted, f"{size:,}", _WAY_OUT, str(path), "parameters", size)

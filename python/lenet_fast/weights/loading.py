@@ -7,6 +7,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from ..budget import Budget, spending
+from ..errors import shown
 from ..images import Preprocess
 from ..model import Model
 from ..network import Network
@@ -14,6 +15,7 @@ from .build import Imported, Wishes, imported, parts_of
 from .checking.elimination import Progress
 from .checking.verify import Verdict, verify
 from .mapping.answers import Answers
+from .partners import shard
 from .sniff import read
 
 __all__ = ["load", "read_model", "verify_file"]
@@ -101,6 +103,8 @@ def load(
     if not isinstance(path, (str, Path)):
         way_out = "live objects go to lenet_fast.from_torch, from_keras, from_onnx or from_state_dict"
         raise TypeError(f"path: wanted a file name, found {type(path).__name__}; {way_out}")
+    if not str(path):
+        raise ValueError("path: wanted a file name, found an empty text")
     given = {"activation": activation, "pooling": pooling, "padding": padding, "slope": slope}
     variations = {key: value for key, value in given.items() if value is not None}
     answers = Answers(flatten, coefficients, compact, kernels, dense, fraction_bits)
@@ -108,12 +112,14 @@ def load(
     with spending(budget):
         if check is None:
             return read_model(path, wishes).model
+        if not isinstance(check, (tuple, list)) or len(check) != 2:
+            raise TypeError(f"check: wanted a pair (images, outputs), found {shown(check)}")
         return verify_file(path, wishes, *check).best(str(path)).model
 
 
 def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
     """What `load` reads, with the format and the source name of every tensor."""
-    with spending():
+    with spending(), shard(Path(path).name):
         parts = parts_of(read(Path(path)), wishes or Wishes(), str(path))  # the file's bytes go with its source
         return imported(parts, str(path))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: Of the largest score of an image: what float32 arithmetic may differ by between versions and machines.
 _TOLERANCE = 1e-5
 _WANTED = "a description that lenet_fast wrote"
+_ALTERED = "Model.save wrote another file: get that"
 
 
 def parts_from(tensors: Tensors, metadata: Mapping[str, str]) -> tuple[Network, dict[str, Any], tuple[Any, Any]]:
@@ -35,7 +36,7 @@ def parts_from(tensors: Tensors, metadata: Mapping[str, str]) -> tuple[Network, 
     images, scores = (_taken(tensors, key) for key in ("check.images", "check.scores"))
     for name, array in tensors.items():
         if array.dtype != np.float32:
-            refuse(name, "float32", f"{array.dtype}")
+            refuse(name, "float32", f"{array.dtype}", _ALTERED)
     with whole(_WANTED):
         network = Network.from_dict(_part(description, "network"))
         parts = _parts(description)
@@ -59,13 +60,13 @@ def _parsed(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 def _part(description: Mapping[str, Any], key: str) -> Any:
     if key not in description:
-        refuse("", f"{key!r} in its metadata", "none")
+        refuse("", f"{key!r} in its metadata", "none", _ALTERED)
     return description[key]
 
 
 def _taken(tensors: Tensors, key: str) -> Any:
     if key not in tensors:
-        refuse("", f"{key!r} among its tensors", "none")
+        refuse("", f"{key!r} among its tensors", "none", _ALTERED)
     return tensors.pop(key).copy()  # or it holds the bytes of the whole file
 
 

@@ -12,15 +12,6 @@ from ..images import Preprocess
 _SMALL = 20.0  # what pixels that were scaled in training do not exceed
 
 
-def scaling(wish: str | Preprocess | None) -> Preprocess | None:
-    """The scaling that a name stands for."""
-    if wish is None or isinstance(wish, Preprocess):
-        return wish
-    if isinstance(wish, str):
-        return Preprocess.named(wish)
-    raise TypeError(f"preprocess: wanted a name or a lenet_fast.Preprocess, found {wish!r}")
-
-
 def one_scaling(wish: Preprocess | None, own: Preprocess) -> Preprocess:
     """The scaling that the user names, then the file's own; refused if the file's own already takes raw pixels."""
     if wish is None or wish == own:

@@ -16,6 +16,7 @@ from typing import cast
 from ..errors import inside, refuse
 from . import signatures as signs
 from .files import Archive, File
+from .partners import refuse_part
 from .source import Source
 
 
@@ -146,6 +147,7 @@ def _read_file(file: File) -> Source:
     form = format_of(file.data)
     if form is not None:
         return form.read(file)
+    refuse_part(file.path.name)
     for pattern, found, way_out in _MISTAKES:
         if re.match(pattern, file.data[:256], re.IGNORECASE):
             refuse("", "a model", found, way_out)

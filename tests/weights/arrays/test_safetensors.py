@@ -48,7 +48,7 @@ def test_tensors_in_any_order_and_empty_ones(tmp_path):
 def test_a_gap_before_a_tensor_is_refused(tmp_path, name):
     """Bytes that no tensor has can hide anything, and mean that somebody's offsets are wrong."""
     write(tmp_path / "m.safetensors", *layout(weights(), name, 4))
-    with pytest.raises(WeightsError, match=f"{name}': wanted at byte"):
+    with pytest.raises(WeightsError, match=f"{name}': wanted its values at byte"):
         lenet_fast.load(tmp_path / "m.safetensors", network=NETWORK)
 
 
@@ -64,7 +64,7 @@ def test_two_tensors_of_the_same_bytes_are_refused(tmp_path):
     header, data = layout(weights())
     header["twin"] = dict(header["C1.bias"])
     write(tmp_path / "m.safetensors", header, data)
-    with pytest.raises(WeightsError, match="wanted at byte"):
+    with pytest.raises(WeightsError, match="wanted its values at byte"):
         lenet_fast.load(tmp_path / "m.safetensors", network=NETWORK)
 
 
@@ -96,7 +96,7 @@ ENTRIES = {
     "one offset": ({"data_offsets": [0]}, "wanted a shape and two data_offsets"),
     "three offsets": ({"data_offsets": [0, 8, 8]}, "wanted a shape and two data_offsets"),
     "offsets backwards": ({"data_offsets": [8, 0]}, "wanted 8 bytes, found -8"),
-    "offsets of others": ({"data_offsets": [0, 8]}, "wanted at byte"),
+    "offsets of others": ({"data_offsets": [0, 8]}, "wanted its values at byte"),
 }
 
 

@@ -208,7 +208,7 @@ def test_the_sentence_is_that_of_the_size_that_came_furthest():
     shapes = [(1, 2, 8, 8), (1, 1, 8, 8), (1, 1, 3, 3)]
     for order in (shapes, shapes[::-1]):
         refused(lambda order=order: follow(graph(*LENET[:3], ("Strange", "r", "y"), shapes=order)), "Strange y: ")
-    equally_far = {(1, 2, 8, 8): "wanted 1 input maps, found 2", (1, 3, 8, 8): "wanted 1 input maps, found 3"}
+    equally_far = {(1, 2, 8, 8): "as kernels have (1), found 2", (1, 3, 8, 8): "as kernels have (1), found 3"}
     for order in (list(equally_far), list(equally_far)[::-1]):
         refused(lambda order=order: follow(graph(*LENET, shapes=order)), equally_far[order[0]])
     refused(lambda: follow(graph(*LENET, shapes=[])), "an image of some size, found none to try")

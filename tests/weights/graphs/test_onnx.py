@@ -466,6 +466,51 @@ def test_free_sizes_are_those_that_fit(side):
     refused(graph(CONV, FLATTEN, FULL, image=("n", 1, "h", "w")), "as many inputs as values")
 
 
+def open_sizes(model, sizes):
+    """The model with an input of other sizes: a name is open, and so is -1; None is no shape at all."""
+    kind = model.graph.input[0].type.tensor_type
+    kind.ClearField("shape")
+    for size in sizes or ():
+        axis = kind.shape.dim.add()
+        if isinstance(size, str):
+            axis.dim_param = size
+        else:
+            axis.dim_value = size
+    return model
+
+
+OPEN = [("n", "c", "h", "w"), (-1, -1, -1, -1), (-1, 1, -1, -1), ("n", 1, "h", "w"), (0, 0, 0, 0), None]
+
+
+@pytest.mark.parametrize("sizes", OPEN)
+def test_what_is_not_of_the_family_comes_before_a_size_that_is_open(sizes):
+    model = graph(("Conv", [normal(3, 1, 3, 3)], {}), ("Relu", [], {}), FLATTEN, ("Gemm", [normal(2700, 4)], {}))
+    refused(open_sizes(model, sizes), "wanted a 5x5 kernel, found 3x3; only 5x5 kernels are supported")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sizes", [*OPEN, ("n", "c", 28, 28)])
+def test_open_channels_are_those_of_the_kernels(sizes, channels):
+    kernel, pooled = normal(2, channels, 5, 5), ("MaxPool", [], {"kernel_shape": [2, 2], "strides": [2, 2]})
+    model = graph(("Conv", [kernel], {}), pooled, FLATTEN, ("Gemm", [normal(288, 4)], {}))
+    if sizes is not None and 1 in sizes:
+        sizes = tuple(channels if size == 1 else size for size in sizes)
+    assert lenet_fast.from_onnx(open_sizes(model, sizes)).network.input == (channels, 28, 28)
+
+
+def test_open_sides_leave_channels_last_where_they_are():
+    nodes = [("Transpose", [], {"perm": [0, 3, 1, 2]}), CONV, FLATTEN, ("Gemm", [normal(3 * 24 * 24, 4)], {})]
+    assert lenet_fast.from_onnx(open_sizes(graph(*nodes), ("n", "h", "w", 1))).network.input == (1, 28, 28)
+
+
+def test_nodes_out_of_order_are_no_damage():
+    model = graph(CONV, ("Relu", [], {}), FLATTEN, FULL)
+    first, second, *others = model.graph.node
+    del model.graph.node[:]
+    model.graph.node.extend([second, first, *others])
+    refused(model, "Relu 't1': wanted inputs computed before, found 't0', which Conv 't0' computes behind it; sort the")
+
+
 def test_the_batch_size_of_the_export_is_left_out():
     model = graph(CONV, ("Reshape", [ints(16, 48)], {}), FULL, image=(16, 1, 8, 8))
     np.testing.assert_allclose(

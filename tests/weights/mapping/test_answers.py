@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 import lenet_fast
+import numpy as np
 import pytest
+from lenet_fast.errors import shown
 from lenet_fast.weights.mapping.answers import (
     COEFFICIENTS,
     COMPACT,
@@ -25,8 +27,8 @@ def test_an_answer_is_one_of_its_words_or_open(keyword):
     for word in (None, *WORDS[keyword]):
         assert getattr(Answers(**{keyword: word}), keyword) == word
     others = [word for key, words in WORDS.items() if key != keyword for word in words]
-    for word in (*others, "", "chw", 0, WORDS[keyword]):
-        wanted = f"{keyword}: wanted {' or '.join(WORDS[keyword])}, found {word!r}"
+    for word in (*others, "", "chw", 0, WORDS[keyword], np.zeros(2)):
+        wanted = f"{keyword}: wanted {' or '.join(WORDS[keyword])}, found {shown(word)}"
         with pytest.raises(ValueError, match=re.escape(wanted)):
             Answers(**{keyword: word})
 

@@ -36,12 +36,47 @@ def test_a_tensor_that_no_layer_takes_is_named():
         lenet_fast.from_state_dict({**filled(TWINS), "extra": np.ones((9, 4))}, TWINS)
 
 
-@pytest.mark.parametrize("name", ["bn1.running_mean", "norm/moving_variance", "batch_norm.gamma", "BatchNorm_0.scale"])
-def test_batch_normalisation_without_a_graph_is_refused(name, relu_max):
-    """It may stand before or behind the activation."""
-    _, given = relu_max
-    with pytest.raises(WeightsError, match=f"{name}: .*batch normalisation"):
-        lenet_fast.from_state_dict({**given, name: np.ones(6)}, "lenet5-relu-max")
+def positions(given):
+    """The tensors of `relu_max` as an nn.Sequential names them, in whose second place something else may stand."""
+    places = ("0", "4", "9", "11", "13")
+    return {f"{places[int(n[5])]}.{n.rpartition('.')[2]}": a for n, a in given.items()}
+
+
+#: Batch normalisation of the first convolution, as trainers name it and as somebody else may.
+NORMALISATIONS = {
+    "PyTorch": ["bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"],
+    "PyTorch, without its statistics": ["norm.weight", "norm.bias"],
+    "PyTorch's Sequential": ["1.weight", "1.bias", "1.running_mean", "1.running_var"],
+    "PyTorch's Sequential, without its statistics": ["1.weight", "1.bias"],
+    "Keras": ["bn/gamma:0", "bn/beta:0", "bn/moving_mean:0", "bn/moving_variance:0"],
+    "Keras, without its statistics": ["layer/gamma", "layer/beta"],
+    "Flax": ["BatchNorm_0.scale", "BatchNorm_0.bias"],
+    "Caffe": ["conv_bn.0", "conv_bn.1"],
+    "statistics": ["mean", "var"],
+    "hardly": ["p3", "p4", "p5", "p6"],
+}
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+@pytest.mark.parametrize("way", NORMALISATIONS)
+def test_batch_normalisation_without_a_graph_is_refused(way, has_bias, relu_max):
+    """It may stand before or behind the activation; without it the network would compute something else."""
+    given = positions(relu_max[1])
+    if not has_bias:  # as convolutions have it that batch normalisation follows
+        del given["0.bias"]
+    beside = {name: np.full(6, 1.0 + i) for i, name in enumerate(NORMALISATIONS[way])}
+    for tensors in ({**given, **beside}, {**beside, **given}):
+        with pytest.raises(WeightsError, match=r"batch normalisation.*; .*export the model to ONNX") as caught:
+            lenet_fast.from_state_dict(tensors, "lenet5-relu-max", flatten="CHW")
+        assert "from_state_dict" not in str(caught.value)
+
+
+def test_a_vector_that_is_called_a_factor_is_no_bias(relu_max):
+    """The slopes of a parametric relu, for example, behind a convolution without a bias."""
+    given = positions(relu_max[1])
+    del given["0.bias"]
+    with pytest.raises(WeightsError, match="1.weight: .* that no layer takes, one value for each map"):
+        lenet_fast.from_state_dict({**given, "1.weight": np.ones(6)}, "lenet5-relu-max", flatten="CHW")
 
 
 def test_our_own_names_need_no_answers():

@@ -55,6 +55,17 @@ def test_the_arrays_of_a_layer_share_the_stem_of_their_names(kernel, bias, share
     assert roles.is_bias(bias) and not roles.is_bias(kernel)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("1.weight", True), ("weights", True), ("a/kernel:0", True), ("gamma", True), ("Scale_0.scale", True),
+        ("1.bias", False), ("w", False), ("p1", False), ("weights.b", False), ("kernel_bias", False),
+    ],
+)  # fmt: skip
+def test_a_factor_is_told_by_its_name(name, is_one):
+    assert roles.is_factor(name) == is_one
+
+
 @pytest.mark.parametrize("name", ["bob", "web", "kernel", "weights", "w", "rebuild", "blob", "b.weight"])
 def test_names_with_the_letters_of_bias_are_none(name):
     assert not roles.is_bias(name)
@@ -64,7 +75,9 @@ def test_names_with_the_letters_of_bias_are_none(name):
     ("name", "is_one"),
     [
         ("bn1.running_mean", True), ("bn/moving_variance", True), ("batch_norm.gamma", True), ("BatchNorm_0.scale", True),
-        ("conv1.weight", False), ("mean", False), ("moving", False), ("norm1.weight", False),
+        ("conv1.weight", False), ("mean", False), ("moving", False), ("norm1.weight", True),
+        ("bn.weight", True), ("layer1.bn2.bias", True), ("conv_bn/scale", True), ("LayerNorm_0.bias", True), ("x/gamma:0", True),
+        ("bnb", False), ("normal.weight", False), ("gamma_layer.weight", False), ("fc/beta", False),
     ],
 )  # fmt: skip
 def test_batch_normalisation_is_told_by_its_statistics_or_its_name(name, is_one):

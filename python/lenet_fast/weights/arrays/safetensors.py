@@ -42,16 +42,20 @@ def read(file: File) -> Source:
     return Source("safetensors", tensors, layout, metadata=metadata, said=said)
 
 
+_ALTERED = "the file is truncated or altered: get it again"
+_REWRITE = "write the file anew with the safetensors package"
+
+
 def parse(data: bytes) -> tuple[Tensors, dict[str, str]]:
     """Return the tensors and the metadata; WeightsError if they are damaged."""
     length = int.from_bytes(data[:8], "little")
     most = min(_LONGEST_HEADER, len(data) - 8)
     if length > most:
-        refuse("", f"a header of at most {most:,} bytes", f"a length of {length:,}")
+        refuse("", f"a header of at most {most:,} bytes", f"one of {length:,}", _ALTERED)
     header = json_text.parsed(data[8 : 8 + length], "a header in JSON")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        refuse("", "metadata that maps text to text", "something else")
+        refuse("", "metadata that maps text to text", "something else", _REWRITE)
     entries = sorted(
         (_entry(name, entry) for name, entry in header.items()), key=lambda entry: (entry.begin, entry.end)
     )
@@ -79,16 +83,16 @@ def _entry(name: str, entry: Any) -> _Entry:
     charge("visits", 5)
     what = f"tensor {name!r}"
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        refuse(what, "dtype, shape and data_offsets", "something else")
+        refuse(what, "dtype, shape and data_offsets in the header", "something else", _REWRITE)
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
-        refuse(what, f"a dtype of {', '.join(_DTYPES)}", f"{dtype!r:.40}")
+        refuse(what, f"a dtype of {', '.join(_DTYPES)}", f"{dtype!r:.40}", "save the model in float32")
     if not _is_sizes(shape, dtypes.MOST_AXES) or not _is_sizes(offsets, 2) or len(offsets) != 2:
-        refuse(what, "a shape and two data_offsets", "damaged ones")
+        refuse(what, "a shape and two data_offsets", "damaged ones", _REWRITE)
     begin, end = offsets
     wanted = math.prod(shape) * dtypes.itemsize(_DTYPES[dtype])
     if end - begin != wanted:
-        refuse(what, f"{wanted:,} bytes", f"{end - begin:,}")
+        refuse(what, f"{wanted:,} bytes", f"{end - begin:,}", _ALTERED)
     return _Entry(name, _DTYPES[dtype], tuple(shape), begin, end)
 
 
@@ -102,10 +106,10 @@ def _check_without_gaps(entries: list[_Entry], size: int) -> None:
     at = 0
     for entry in entries:
         if entry.begin != at:
-            refuse(f"tensor {entry.name!r}", f"at byte {at}", f"at byte {entry.begin}")
+            refuse(f"tensor {entry.name!r}", f"its values at byte {at}", f"{entry.begin}", _ALTERED)
         at = entry.end
     if at != size:
-        refuse("", f"{at:,} bytes of tensors", f"{size:,}", "the file is truncated or altered")
+        refuse("", f"{at:,} bytes of tensors", f"{size:,}", _ALTERED)
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:

@@ -167,7 +167,7 @@ class Trace:
             height, width = height // 2, width // 2
         if min(height, width) < 1:
             found = f"maps of {self.maps[1]}x{self.maps[2]}"
-            refuse(where, "a 5x5 kernel inside the maps", found, "check the input size")
+            refuse(where, "a 5x5 kernel inside the maps", found, "images are larger in training, or it is no LeNet")
         return maps, height, width
 
 

@@ -93,11 +93,19 @@ class _Walk:
         if key not in self.values:
             constant = self.graph.constants.get(key)
             if constant is None:
-                wanted, found = "inputs computed before", f"{key!r}, which nothing computes"
-                refuse(entry.where, wanted, found, "the file is damaged")
+                self._refuse_key(key, entry)
             array = constant.load()
             self.values[key], self.names[key] = None if array is None else np.asarray(array), constant.name
         return self.values[key]
+
+    def _refuse_key(self, key: Key, entry: Entry) -> NoReturn:
+        """A value that is not there when it is read."""
+        wanted = "inputs computed before"
+        for other in self.graph.entries:
+            if key in (other.output, *other.others):
+                found = f"{key!r}, which {other.where} computes behind it"
+                refuse(entry.where, wanted, found, "sort the operators so that each one follows those that it reads")
+        refuse(entry.where, wanted, f"{key!r}, which nothing computes", "the file is damaged")
 
     def _entry(self, entry: Entry) -> None:
         """One operator of the file, which may be several canonical ones."""

@@ -145,7 +145,7 @@ def _matched(layers: list[Layer], arrays: Mapping[str, Named]) -> Callable[[Laye
 def _pair(value: Any) -> tuple[Any, Any]:
     if isinstance(value, (list, tuple)):
         if len(value) != 2:
-            raise ValueError(f"two numbers wanted, {value} found")
+            raise ValueError(f"{value} where two numbers should be")
         return value[0], value[1]
     return value, value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from .onnx_functions import inlined
 _OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 #: Sides of images to try where the file leaves them open.
 _SIDES = (32, 28)
+_CHANNELS = (1, 3)
 _DIGITS = 18  # of an offset in a file
 #: What is inside onnx.proto's messages, where it is more than names.
 _TENSOR: Parts = {
@@ -126,15 +128,13 @@ class _Parser:
 
     def _image(self, image: Any) -> Image:
         kind = image.type.tensor_type
-        sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in kind.shape.dim]
+        sizes = [max(0, d.dim_value) for d in kind.shape.dim] if kind.HasField("shape") else [0] * 4
         if len(sizes) < 2:
             found = f"an input of shape {tuple(sizes)}"
             refuse(image.name, "an image (n, channels, height, width)", found, "give its shape")
         if len(sizes) == 3 and 0 < sizes[0] <= 4 and min(sizes) > 0:  # one image without n, as CNTK writes it
             sizes = [1, *sizes]
-        is_open = min(sizes[1:]) < 1
-        shapes = [(sizes[0], *(n or side for n in sizes[1:])) for side in (_SIDES if is_open else (0,))]
-        return Image(image.name, image.name, shapes, kind.elem_type == self.onnx.TensorProto.UINT8)
+        return Image(image.name, image.name, _shapes(sizes), kind.elem_type == self.onnx.TensorProto.UINT8)
 
     def _entry(self, node: Any) -> Entry:
         attributes = {a.name: self._attribute(a, node.output[0]) for a in node.attribute}
@@ -147,6 +147,14 @@ class _Parser:
     def _attribute(self, attribute: Any, output: str) -> Any:
         value = self.onnx.helper.get_attribute_value(attribute)
         return self._constant(output, value) if isinstance(value, self.onnx.TensorProto) else value
+
+
+def _shapes(sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    """The shapes to try, where 0 leaves a size open: the sides of images, and channels unless they come last."""
+    channels = _CHANNELS if len(sizes) == 4 and not sizes[1] and sizes[3] not in _CHANNELS else (0,)
+    sides = _SIDES if min(sizes[1:]) < 1 else (0,)
+    tried = product(channels, sides)
+    return [(sizes[0], sizes[1] or count or side, *(n or side for n in sizes[2:])) for count, side in tried]
 
 
 # --- operators ---

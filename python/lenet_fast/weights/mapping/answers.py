@@ -47,8 +47,8 @@ class Answers:
     def __post_init__(self) -> None:
         for keyword, words in _WORDS.items():
             value = getattr(self, keyword)
-            if value is not None and value not in words:
-                raise ArgumentError(keyword, " or ".join(words), repr(value))
+            if value is not None and not (isinstance(value, str) and value in words):
+                raise ArgumentError(keyword, " or ".join(words), shown(value))
         bits = self.fraction_bits
         if bits is not None and (type(bits) is not int or bits not in FRACTION_BITS):
             raise ArgumentError("fraction_bits", "a whole number from 0 to 15", shown(bits))

@@ -22,11 +22,11 @@ from ...network import Network
 from ..source import Layout, Source, Tensors
 from .answers import Answers
 from .axes import settled
+from .foreign import GRAPH_WANTED, refuse_normalisation
 from .kernels import kernel, masked
 from .pieces import whole_or_pieces
 from .places import places
 from .relevant import relevant
-from .roles import is_normalisation
 from .vectors import biases, pairs
 
 #: The network's tensors, and the source name of each.
@@ -36,7 +36,7 @@ Assigned: TypeAlias = tuple[dict[str, NDArray[Any]], dict[str, str]]
 def assign(source: Source, network: Network, answers: Answers) -> Assigned:
     """Return the network's tensors, and the source name of each; WeightsError says what does not fit or is not told."""
     tensors = relevant(source.tensors)
-    _refuse_normalisation(tensors)
+    refuse_normalisation(tensors)
     if all(name in tensors and tensors[name].shape == shape for name, shape in network.parameters.items()):
         return _own(network, tensors)
     found: list[Assigned] = []
@@ -92,16 +92,13 @@ def _own(network: Network, tensors: Tensors) -> Assigned:
     return weights, {name: name for name in weights}
 
 
-def _refuse_normalisation(tensors: Tensors) -> None:
-    for name in filter(is_normalisation, tensors):
-        way_out = "a file without a graph does not say whether it comes before or after the activation: export the model to ONNX, or use lenet_fast.from_torch or from_keras"  # noqa: E501
-        refuse(name, "weights of convolutions and full connections", "batch normalisation", way_out)
-
-
 def _refuse_rest(network: Network, pool: Tensors) -> None:
-    """Arrays that have no place."""
+    """Arrays that have no place; one value per map may be batch normalisation, whatever its name is."""
+    sizes = {shape[0] for shape in network.parameters.values()}
     for name, array in pool.items():
         shapes = ", ".join(f"{n} {shape}" for n, shape in network.parameters.items() if len(shape) > 1)
         found = f"one of shape {array.shape} that no layer takes"
-        way_out = "name another network, or take it out with lenet_fast.from_state_dict"
+        way_out = "name another network; if it is no part of one, pass the others to lenet_fast.from_state_dict"
+        if array.squeeze().ndim <= 1 and array.size in sizes:
+            found, way_out = f"{found}, one value for each map or unit, as batch normalisation has", GRAPH_WANTED
         refuse(name, f"only tensors of the network ({shapes})", found, way_out)

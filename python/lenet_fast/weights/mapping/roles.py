@@ -11,8 +11,13 @@ _BESIDES = re.compile(
     r"|losses|train_loss\w*|seed_generator\w*|iterations?|learning_rate|epochs?)($|[./:_ 0-9])",
     re.IGNORECASE,
 )
-_NORMALISATION = re.compile(r"(running_(mean|var)|moving_(mean|variance)|batch_?norm)", re.IGNORECASE)
+_NORMALISATION = re.compile(
+    r"running_(mean|var)|moving_(mean|var)|(batch|layer|group|instance)_?norm|(^|[./_ ])gamma(:0|\d*)$"
+    r"|(^|[./_ \d])(bn|norm)\d*([./_ ]|$)",
+    re.IGNORECASE,
+)
 _BIAS = re.compile(r"(^|[./_ ])(bias(es)?|b|beta|shift|offset)(:0|\d*)$|^b\d+$|bias", re.IGNORECASE)
+_FACTOR = re.compile(r"(^|[./_ ])(weights?|kernel|gamma|scale)(:0|\d*)$", re.IGNORECASE)
 _ROLE = re.compile(r"(weights?|kernel|biases|bias|coefficients?|[wb])(:0)?(?=$|[_./\d])", re.IGNORECASE)
 
 
@@ -22,13 +27,18 @@ def is_beside_weights(name: str) -> bool:
 
 
 def is_normalisation(name: str) -> bool:
-    """Whether it belongs to batch normalisation."""
+    """Whether it belongs to batch normalisation or one of its kind."""
     return bool(_NORMALISATION.search(name))
 
 
 def is_bias(name: str) -> bool:
     """Whether it is called a bias."""
     return bool(_BIAS.search(name))
+
+
+def is_factor(name: str) -> bool:
+    """Whether it is called something that values are multiplied with: as a vector, then, it is no bias."""
+    return bool(_FACTOR.search(name))
 
 
 def stem(name: str) -> str:

@@ -16,8 +16,9 @@ from ...network import Network, Subsample2x2
 from ..names import natural
 from ..source import Tensors
 from .answers import COEFFICIENTS
+from .foreign import GRAPH_WANTED
 from .places import Filled, Place
-from .roles import is_bias, stem
+from .roles import is_bias, is_factor, stem
 
 #: What makes a coefficient one of the sum of four values, as ours are.
 _FACTORS = {"sum": 1.0, "mean": 0.25}
@@ -99,9 +100,14 @@ def _twin(place: Place, pool: Tensors, kernel: str) -> str | None:
 def _in_order(places: Sequence[str], size: int, pool: Tensors) -> dict[str, Filled]:
     """As many vectors of one size as places, in the natural order of their names."""
     vectors = [name for name, array in pool.items() if array.size == size and array.squeeze().ndim <= 1]
+    vectors = [name for name in vectors if not is_factor(name)]
     if not vectors:
         return {}
-    if len(vectors) != len(places):
+    if len(vectors) > len(places):
+        found = f"{len(vectors)} ({', '.join(vectors)}), perhaps of batch normalisation"
+        wanted = f"{len(places)} bias vector{'s' * (len(places) > 1)} of {size}"
+        refuse(places[0], wanted, found, GRAPH_WANTED)
+    if len(vectors) < len(places):
         found = f"{len(vectors)} ({', '.join(vectors)}) whose names do not say which is which"
         way_out = "pass the tensors under lenet_fast's names to lenet_fast.from_state_dict"
         refuse(places[0], f"{len(places)} bias vectors of {size}", found, way_out)

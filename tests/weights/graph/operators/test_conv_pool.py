@@ -61,8 +61,8 @@ def test_other_kernels_are_refused(kernel):
 def test_weights_that_contradict_their_maps_are_refused():
     row = Row((1, 2, 12, 12))
     for weight, bias, words in (
-        (normal(3, 1, 5, 5), None, "wanted 1 input maps, found 2"),
-        (normal(3, 3, 5, 5), None, "wanted 3 input maps, found 2"),
+        (normal(3, 1, 5, 5), None, "as kernels have (1), found 2"),
+        (normal(3, 3, 5, 5), None, "as kernels have (3), found 2"),
         (normal(3, 2, 5, 5), normal(2), "a bias of shape (3,)"),
         (normal(3, 2, 5, 5), normal(3, 8, 8), "a bias of shape (3,)"),
         (normal(3, 2, 5), None, "two dimensions"),

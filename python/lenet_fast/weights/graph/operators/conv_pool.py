@@ -99,7 +99,8 @@ def _settled(trace: Trace, flow: Flow, view: Index, weight: Array, where: str) -
     if (inner < 0).any():
         refuse(where, "a border around whole maps", "zeros inside them", "only padding is supported")
     if inner.shape[0] != weight.shape[1]:
-        refuse(where, f"{weight.shape[1]} input maps", f"{inner.shape[0]}", "the file contradicts itself")
+        way_out = "the file contradicts itself, or images have other channels than in training"
+        refuse(where, f"as many input maps as kernels have ({weight.shape[1]})", f"{inner.shape[0]}", way_out)
     trace.settle(inner, where)
     trace.check_whole(inner, where)
     trace.settle_border(flow, border, where)
