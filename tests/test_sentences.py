@@ -12,7 +12,7 @@ def test_every_way_of_saying_something_is_in_the_list():
         "images.py: warning: images: uint8 pixels are counted",
         "assign.py: {extra[0]}: wanted only ",  # refused
         "axes.py: {source}: wanted to know in which order ",  # asked
-        "answers.py: {field.name}: wanted ",  # an argument of the caller's
+        "answers.py: {keyword}: wanted ",  # an argument of the caller's
         "sniff.py: found a web page; download the file itself",  # out of a table
         "onnx.py: wanted a valid ONNX graph",  # around whatever damage raises
         "network.cpp: layers: wanted at least one, found none",

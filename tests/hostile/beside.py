@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from protobuf_bytes import field
+
 from . import arrays, described
 from . import opcodes as op
 from .case import Case
@@ -108,15 +110,15 @@ def _graph(data: bytes) -> Callable[[Path], bytes]:
 
 
 def _nodes(count: int) -> bytes:
-    node = arrays._field(1, arrays._field(2, b"Relu"))
-    return arrays._field(2, node * count)
+    node = field(1, field(2, b"Relu"))
+    return field(2, node * count)
 
 
 def _long_list(path: Path) -> bytes:
     """Strides of a million numbers."""
-    strides = arrays._field(1, arrays._field(3, bytes(_MEBIBYTE)))
-    attribute = arrays._field(5, arrays._field(1, b"strides") + arrays._field(2, strides))
-    return _graph(arrays._field(2, arrays._field(1, arrays._field(2, b"Conv2D") + attribute)))(path)
+    strides = field(1, field(3, bytes(_MEBIBYTE)))
+    attribute = field(5, field(1, b"strides") + field(2, strides))
+    return _graph(field(2, field(1, field(2, b"Conv2D") + attribute)))(path)
 
 
 # --- what a fuzzer begins with ---
@@ -126,12 +128,12 @@ CODE = b"""
     x0 = torch.conv2d(x, weight, bias, [1, 1], [2, 2], [1, 1])
     x1 = torch.max_pool2d(_1((c2).forward(x0, ), 0.2, False, ), [2, 2], annotate(List[int], []), [0, 0], [1, 1])
 """
-GRAPH = arrays._field(2, b"".join(
-    arrays._field(1, arrays._field(2, kind) + b"".join(
-        arrays._field(5, arrays._field(1, key) + arrays._field(2, value)) for key, value in attributes
+GRAPH = field(2, b"".join(
+    field(1, field(2, kind) + b"".join(
+        field(5, field(1, key) + field(2, value)) for key, value in attributes
     ))
     for kind, attributes in (
-        (b"Conv2D", [(b"padding", arrays._field(2, b"SAME")), (b"strides", b"\x0a\x06\x1a\x04\1\1\1\1")]),
+        (b"Conv2D", [(b"padding", field(2, b"SAME")), (b"strides", b"\x0a\x06\x1a\x04\1\1\1\1")]),
         (b"LeakyRelu", [(b"alpha", b"\x25\xcd\xcc\xcc\x3d")]),
         (b"MaxPool", [(b"ksize", b"\x0a\x06\x1a\x04\1\2\2\1")]),
     )

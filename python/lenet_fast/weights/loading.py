@@ -15,7 +15,7 @@ from .build import Imported, Wishes, imported, parts_of
 from .checking.elimination import Progress
 from .checking.verify import Verdict, verify
 from .mapping.answers import Answers
-from .partners import shard
+from .partners import refuse_shorter, shard
 from .sniff import read
 
 __all__ = ["load", "read_model", "verify_file"]
@@ -120,7 +120,10 @@ def load(
 def read_model(path: str | Path, wishes: Wishes | None = None) -> Imported:
     """What `load` reads, with the format and the source name of every tensor."""
     with spending(), shard(Path(path).name):
-        parts = parts_of(read(Path(path)), wishes or Wishes(), str(path))  # the file's bytes go with its source
+        wishes = wishes or Wishes()
+        parts = parts_of(read(Path(path)), wishes, str(path))  # the file's bytes go with its source
+        if not isinstance(wishes.network, Network):
+            refuse_shorter(Path(path).name, parts.network)
         return imported(parts, str(path))
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import OpenQuestionError, OverBudgetError, WeightsError, refuse
+from ..network import Conv5x5, Dense, Network
+from ..networks import TEMPLATES
 
 #: The names of files that say nothing by themselves, what they are, and the way out with the groups of the name.
 _PARTS: tuple[tuple[str, str, str], ...] = (
@@ -35,6 +37,16 @@ def refuse_part(name: str) -> None:
     for pattern, found, way_out in _PARTS:
         if match := re.fullmatch(pattern, name):
             refuse("", "a model", found, way_out.format(*match.groups()))
+
+
+def refuse_shorter(name: str, network: Network) -> None:
+    """Refuse one of several parts, by its name, whose arrays make a network of their own, of no paper's sizes."""
+    match = _SHARD.fullmatch(name)
+    convolved = [layer.maps for layer in network.layers if isinstance(layer, Conv5x5)]
+    units = [layer.units for layer in network.layers if isinstance(layer, Dense)][:-1]
+    sizes = tuple(convolved[:2]), (*convolved[2:], *units)
+    if match and int(match[3]) > 1 and sizes not in {(one.maps, one.units) for one in TEMPLATES.values()}:
+        refuse("", "a whole model", "a part of one")
 
 
 @contextmanager

@@ -53,8 +53,14 @@ def sizes_of(tensors: Tensors, sides: Iterable[int]) -> dict[int, list[Sizes]]:
     others = [array for name, array in tensors.items() if name not in matrices and not _is_kernel(array)]
     if any(array.squeeze().ndim > 1 for array in others) or len(matrices) > _MOST_DENSE or not 2 <= len(kernels) <= 3:
         return {}
-    fronts = list(_fronts(kernels))
-    return {side: list(dict.fromkeys(_behind(fronts, side, matrices))) for side in sides}
+    fronts, lengths = list(_fronts(kernels)), {array.size for array in others}
+    found = {side: dict.fromkeys(_behind(fronts, side, matrices)) for side in sides}
+    return {side: [one for one in several if _ends_whole(one, lengths)] for side, several in found.items()}
+
+
+def _ends_whole(sizes: Sizes, lengths: set[int]) -> bool:
+    """Whether the last full connection has a bias, if there is any: a part of a model often breaks off there."""
+    return not lengths or sizes.outputs[-1] in lengths
 
 
 def _behind(fronts: Sequence[_Front], side: int, matrices: Mapping[str, Shape]) -> Iterator[Sizes]:
