@@ -68,6 +68,13 @@ def test_one_of_several_parts_names_the_others(tmp_path, ending, options):
         assert f"which model.{ending}.index.json lists" in caught.value.way_out
 
 
+def test_one_of_several_parts_names_the_others_to_a_check_too(tmp_path):
+    path = tmp_path / "m-00002-of-00002.bin"
+    path.write_bytes(npz(list(WEIGHTS)[5:]))
+    with pytest.raises(WeightsError, match="found part 2 of 2, the rest is in m-00001-of-00002.bin"):
+        lenet_fast.load(path, check=(np.zeros((2, 32, 32), np.uint8), np.eye(2, 10)))
+
+
 @pytest.mark.parametrize("first", [6, 8])
 def test_a_part_that_would_be_a_network_by_itself_is_none(tmp_path, first):
     """C1, C3 and F5, or F6 too, compute something, of 120 or 84 classes."""

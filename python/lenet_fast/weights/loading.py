@@ -131,6 +131,7 @@ def verify_file(
     path: str | Path, wishes: Wishes, images: ArrayLike, expected: ArrayLike, progress: Progress | None = None
 ) -> Verdict:
     """Every reading of a file and how near it comes to a trainer's outputs, the best first."""
-    with spending():
-        source = read(Path(path))
-    return verify(source, wishes, images, expected, str(path), progress)
+    with shard(Path(path).name):
+        with spending():
+            source = read(Path(path))
+        return verify(source, wishes, images, expected, str(path), progress)

@@ -97,6 +97,11 @@ def test_layers_that_the_file_has_are_not_varied():
     assert kinds == {("tanh", "average"), ("scaled_tanh", "average")}  # of which a tanh is a part
 
 
+def test_a_slope_that_the_file_says_is_tried():
+    leaky = Said("in its modules", curves={Curve("leaky_relu", 0.05)})
+    assert {reading.parts.network.layers[0].slope for reading in tried(source_of(PADDED, said=(leaky,)))} == {0.05}
+
+
 def test_what_fits_no_name_is_refused_with_its_shapes():
     with pytest.raises(WeightsError, match=r"found one \(3, 7, 7, 7\)"):
         tried(Source("arrays", {"one": np.zeros((3, 7, 7, 7), np.float32)}, TORCH))

@@ -187,7 +187,7 @@ def _structures(source: Source, wishes: Wishes) -> Iterator[_Structure]:
     found: dict[Template, _Structure] = {}
     for name in [wishes.network] if wishes.network else TEMPLATES:
         template = template_named(name).varied(**wishes.variations)
-        fields = list(_fields(template, wishes))
+        fields = list(_fields(template, wishes, source))
         fields = [one for one in fields if _is_possible(source, template.varied(**one), name)] or fields[:1]
         for _, alike in groupby(fields, key=lambda one: (one.get("padding"), one.get("pooling") == "trainable")):
             _add(found, source, wishes, name, list(alike))
@@ -226,10 +226,12 @@ def _sizes(source: Source, template: Template, wishes: Wishes) -> Template | Non
         return template
 
 
-def _fields(template: Template, wishes: Wishes) -> Iterator[dict[str, Any]]:
+def _fields(template: Template, wishes: Wishes, source: Source) -> Iterator[dict[str, Any]]:
     """Values for what is open; a network that ends in RBF units, or Caffe's, is varied in its padding alone."""
     given = wishes.variations
-    curves = [c for c in _CURVES if given.get("activation", c[0]) == c[0] and given.get("slope", c[1]) == c[1]]
+    told = {("leaky_relu", curve.slope) for said in source.said for curve in said.curves if curve.slope is not None}
+    curves = [*_CURVES, *sorted(told - set(_CURVES))]
+    curves = [c for c in curves if given.get("activation", c[0]) == c[0] and given.get("slope", c[1]) == c[1]]
     curves = curves or [("leaky_relu" if "slope" in given else template.activation, template.slope)]
     poolings = [template.pooling] if "pooling" in given else ["max", "average", "trainable"]
     if template.head == "rbf" or template.conv_activation is not None:
