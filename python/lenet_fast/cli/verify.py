@@ -18,6 +18,8 @@ from ..weights.loading import verify_file
 from ..weights.saving import checked_path
 from .source import add_options, wishes_of
 
+_SHOWN = 8  # readings
+
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add this subcommand."""
@@ -57,10 +59,10 @@ def _progress(done: int, of: int) -> None:
 
 
 def _table(verdict: Verdict) -> str:
-    """The readings that reproduce the outputs, and the nearest others."""
-    lines = [f"{one.error:9.1e}  {'yes' if one.reproduces else 'no':10}  {one}" for one in verdict.findings]
-    others = verdict.tried - len(verdict.findings)
-    rest = [f"and {others} more, further off"] if others else []
+    """The readings that reproduce the outputs, or come nearest."""
+    shown = verdict.findings[:_SHOWN]
+    lines = [f"{one.error:9.1e}  {'yes' if one.reproduces else 'no':10}  {one}" for one in shown]
+    rest = [f"and {verdict.tried - len(shown)} more"] if verdict.tried > len(shown) else []
     return "\n".join([f"{'error':>9}  {'reproduces':10}  reading", *lines, *rest])
 
 

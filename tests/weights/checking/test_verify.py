@@ -223,7 +223,8 @@ def test_labels_that_two_readings_give_are_a_question(tmp_path):
     model = saved(tmp_path / "w.npz", lenet(28, padding=(2, 0)))
     labels = model.predict(UINT8[:3])
     said = refused(tmp_path / "w.npz", UINT8[:3], labels)
-    assert re.match(r"wanted one reading that gives what was passed, found \d+: ", said)
+    assert re.match(r"wanted one reading that gives what was passed, found \d+( or more)?: ", said)
+    assert len(verify_file(tmp_path / "w.npz", Wishes(), UINT8[:3], labels).findings) <= 32  # of hundreds
     assert "pass more images, or outputs instead of labels" in said
 
 

@@ -96,7 +96,8 @@ class Verdict:
         return found, few if nearest.error < _FEW_DIGITS else "export the model to ONNX"
 
     def _several(self, good: list[Finding]) -> tuple[str, str]:
-        found = f"{len(good)}: " + "; ".join(map(str, good[:4]))
+        count = f"{len(good)} or more" if len(good) >= _MOST else f"{len(good)}"
+        found = f"{count}: " + "; ".join(map(str, good[:4]))
         reason = self.expected.tells_nothing or "outputs that cannot tell them apart"
         return found, f"these are {reason}: pass {self._instead()}"
 
@@ -149,9 +150,8 @@ def verify(
     left, out = eliminated(several, pixels, wanted, progress)
     if not left and not out:
         raise WeightsError("", f"a reading that fits images of shape {pixels.shape}", "none", file=name)
-    run = left[:_MOST] or out[:_SHOWN]
+    run = [*left[:_MOST], *out[: max(0, _SHOWN - len(left))]]
     found = [_run(candidate, pixels, wanted, name) for candidate in run]
-    found += [_run(candidate, pixels, wanted, name) for candidate in out[: _SHOWN - len(found)] if left]
     findings = sorted(_merged(found, pixels), key=lambda finding: (not finding.reproduces, finding.error))
     return Verdict(findings, len(left) + len(out), pixels, wanted)
 
