@@ -94,7 +94,7 @@ def test_too_few_images_are_no_proof(tmp_path):
     model, arrays, _ = trainer("relu max, mnist")
     np.savez(tmp_path / "w.npz", **arrays)
     with pytest.raises(
-        WeightsError, match=r"wanted one reading that gives what was passed, found \d+: .* pass more images"
+        WeightsError, match=r"wanted one reading that gives what was passed, found \d+ or more: .* pass more images"
     ):
         lenet_fast.load(tmp_path / "w.npz", check=(UINT8[:1], model.predict(UINT8[:1])))
 
