@@ -219,6 +219,17 @@ def test_padding_and_a_background_of_zeros_are_one_reading(tmp_path, padding):
     assert found.network == model.network  # where the background is no zero, they differ
 
 
+def test_images_that_fit_no_reading_are_told_what_would(tmp_path):
+    model = saved(tmp_path / "w.npz", lenet(28, padding=(2, 0)))
+    for images, sentence in (
+        (np.zeros((40, 20, 20), np.uint8), r"images: wanted \(n, 32, 32\) .* found \(40, 20, 20\)"),
+        (np.zeros((40, 28, 28), np.int64), "images: wanted uint8 or floating point, found int64"),
+        (np.full((40, 28, 28), np.nan), "images: wanted finite pixels, found nan"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=sentence):
+            lenet_fast.load(tmp_path / "w.npz", check=(images, model.scores(UINT8)))
+
+
 def test_labels_that_two_readings_give_are_a_question(tmp_path):
     model = saved(tmp_path / "w.npz", lenet(28, padding=(2, 0)))
     labels = model.predict(UINT8[:3])

@@ -20,6 +20,7 @@ from ...errors import ArgumentError, WeightsError, warn
 from ...model import Model
 from ..build import Imported, Wishes, imported
 from ..source import Source
+from . import float64
 from .elimination import Candidate, Progress, eliminated
 from .outputs import Expected, agreement
 from .readings import readings
@@ -139,8 +140,8 @@ def verify(
     ------
     WeightsError
         If nothing fits the shapes at all.
-    ValueError
-        If images and expected outputs do not fit each other.
+    TypeError, ValueError
+        If images and expected outputs do not fit each other, or the images no reading.
     """
     pixels = np.asarray(images)
     wanted = Expected.of(expected, len(pixels) if pixels.ndim else 0)
@@ -149,7 +150,7 @@ def verify(
     several = readings(source, wishes, name, pixels)
     left, out = eliminated(several, pixels, wanted, progress)
     if not left and not out:
-        raise WeightsError("", f"a reading that fits images of shape {pixels.shape}", "none", file=name)
+        float64.scaled(pixels, several[0].parts.network.input, several[0].scaled[0][1])  # says why they do not fit
     run = [*left[:_MOST], *out[: max(0, _SHOWN - len(left))]]
     found = [_run(candidate, pixels, wanted, name) for candidate in run]
     findings = sorted(_merged(found, pixels), key=lambda finding: (not finding.reproduces, finding.error))
