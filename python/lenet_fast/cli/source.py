@@ -61,4 +61,6 @@ def _padding(text: str) -> tuple[int, int]:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"wanted N or N,N, found {text!r}") from None
+    if len(numbers) > 2:
+        raise argparse.ArgumentTypeError(f"wanted N or N,N, found {text!r}")
     return (numbers[0], numbers[1] if len(numbers) > 1 else 0)

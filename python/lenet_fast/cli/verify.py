@@ -73,5 +73,10 @@ def _array(name: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, MemoryError, OSError) as error:
-        raise ValueError(f"{name}: wanted a .npy array or an IDX file, found something else ({error})") from error
+        way_out = "write it with numpy.save"
+        raise ValueError(
+            f"{name}: wanted a .npy array of numbers or an IDX file, found something else; {way_out}"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name}: wanted a .npy array, found an archive of several; pass one of them")
     return array

@@ -7,7 +7,7 @@ instead of the average, the weights are the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, product
 from typing import Any, cast
@@ -22,10 +22,11 @@ from ...network import RBF, Layer, Network, Subsample2x2
 from ...networks import TEMPLATES, Template, template_named
 from ..build import Parts, Wishes, parts_of
 from ..description import KEY
+from ..mapping.answers import DENSE, FLATTEN, KERNELS, Answers
 from ..mapping.fit import fitted
 from ..mapping.relevant import relevant
 from ..said import check
-from ..source import Source
+from ..source import Source, Tensors
 
 #: Slopes of leaky relu that trainers take.
 SLOPES = (0.01, 0.1, 0.2, 0.3)
@@ -36,6 +37,7 @@ _CURVES: tuple[tuple[str, float | None], ...] = (
 _PADDINGS = ((0, 0), (2, 0), (2, 2))
 #: In which fields networks with the same tensors differ.
 _WHATEVER: dict[str, Any] = {"activation": "", "slope": None, "head": ""}
+_FLAT = 50  # values of the smallest kernels that may be stored as a vector
 _STANDARDISED = 1e-4  # what mean and deviation may be off by
 _SCALINGS = ("as-is", "unit", "mnist", "symmetric", "lecun", "raw", "zscore")
 
@@ -93,6 +95,40 @@ def readings(source: Source, wishes: Wishes, name: str, images: NDArray[Any]) ->
     if not found:
         raise failures[0] if failures else WeightsError("", "weights of a named network", "others", "", name)
     return [reading for _, reading in found.values()]
+
+
+def readings_otherwise(
+    source: Source, wishes: Wishes, name: str, images: NDArray[Any], tried: Sequence[Reading]
+) -> list[Reading]:
+    """Readings in orders of axes that the format or the names speak against, for a file that was written otherwise."""
+    if source.trace is not None or KEY in source.metadata:
+        return []
+    seen = {_key(reading) for reading in tried}
+    found: dict[tuple[Any, ...], Reading] = {}
+    for answered in _orders(source.tensors, wishes.answers):
+        try:
+            several = readings(source, replace(wishes, answers=replace(wishes.answers, **answered)), name, images)
+        except WeightsError:
+            continue
+        for reading in several:
+            if _key(reading) not in seen:
+                found.setdefault(_key(reading), replace(reading, words={**reading.words, **answered}))
+    return list(found.values())
+
+
+def _orders(tensors: Tensors, own: Answers) -> Iterator[dict[str, Any]]:
+    """Answers that change something: those on axes only where arrays are flat or square."""
+    is_flat = any(array.ndim == 1 and array.size >= _FLAT and array.size % 25 == 0 for array in tensors.values())
+    is_square = any(array.ndim == 2 and len(set(array.shape)) == 1 for array in tensors.values())
+    open_ = {"flatten": FLATTEN, "kernels": KERNELS if is_flat else (), "dense": DENSE if is_flat or is_square else ()}
+    words = {key: choices for key, choices in open_.items() if choices and getattr(own, key) is None}
+    for choices in product(*words.values()):
+        yield dict(zip(words, choices, strict=True))
+
+
+def _key(reading: Reading) -> tuple[Any, ...]:
+    network = reading.parts.network
+    return network.input, network.layers, network.head == "rbf", _digest(reading.parts)
 
 
 def scalings_of(images: NDArray[Any]) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ from ..source import Source
 from . import float64
 from .elimination import Candidate, Progress, eliminated
 from .outputs import Expected, agreement
-from .readings import readings
+from .readings import readings, readings_otherwise
 from .saturation import unseen
 
 #: How many readings are run on all images: of those that nothing rules out, and of the others, to be shown.
@@ -80,7 +80,7 @@ class Verdict:
         if len(good) > 1:
             raise WeightsError("", "one reading that gives what was passed", *self._several(good), name)
         model = good[0].imported.model
-        if self.tried > 1 and self.expected.kind != "labels" and (doubt := self._doubt(model)):
+        if self.tried > 1 and self.expected.kind != "labels" and (doubt := self._doubt(good[0])):
             raise WeightsError("", "outputs that only one reading can give", doubt, f"pass {self._instead()}", name)
         return replace(good[0].imported, model=self._told(model, good[0].error))
 
@@ -91,6 +91,8 @@ class Verdict:
         if self.expected.kind == "labels":
             return found, f"the nearest, {nearest}, gives {round(nearest.error * n)} of {n} images another label"
         found = f"{found}; the nearest, {nearest}, is off by {nearest.error:.1e} of their spread"
+        if self.expected.tells_nothing:
+            return found, f"what was passed is {self.expected.tells_nothing}: pass {self._instead()}"
         if self.expected.digits:
             return found, f"what was passed has the digits of {self.expected.digits}: pass float32 outputs, unrounded"
         few = "if the trainer computed with fewer digits (float16, a GPU's TF32), run it in float32 on a CPU"
@@ -107,12 +109,13 @@ class Verdict:
         kinds = {"labels": "more images, or outputs instead of labels", "scores": "other images, or more"}
         return kinds.get(self.expected.kind, "logits instead of probabilities, or other images")
 
-    def _doubt(self, model: Model) -> str:
+    def _doubt(self, finding: Finding) -> str:
         """Why a reading that was not tried might give the same; "" where it could not."""
         if self.expected.tells_nothing:
             return self.expected.tells_nothing
-        layer = unseen(model, self.images, self.expected)
-        return f"saturated ones, which hardly depend on what {layer} computes" if layer else ""
+        is_scaled = "preprocess" in finding.reading
+        what = unseen(finding.imported.model, self.images, self.expected, is_scaled=is_scaled)
+        return f"ones that hardly depend on {what}, saturated perhaps" if what else ""
 
     def _told(self, model: Model, error: float) -> Model:
         """The model with a card that says what was compared."""
@@ -148,7 +151,11 @@ def verify(
     if wanted.kind != "labels" and not wanted.spread:
         raise ArgumentError("expected", "outputs that differ", f"{wanted.tells_nothing}", "pass those of other images")
     several = readings(source, wishes, name, pixels)
+    wanted.check(several[0].parts.network.classes)
     left, out = eliminated(several, pixels, wanted, progress)
+    if out and not left and (others := readings_otherwise(source, wishes, name, pixels, several)):
+        left, more = eliminated(others, pixels, wanted, None)
+        out = sorted([*out, *more], key=lambda one: one.error)
     if not left and not out:
         float64.scaled(pixels, several[0].parts.network.input, several[0].scaled[0][1])  # says why they do not fit
     run = [*left[:_MOST], *out[: max(0, _SHOWN - len(left))]]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ...errors import OpenQuestionError, OverBudgetError, WeightsError, refuse
 from ...network import Network
-from ..source import Layout, Source, Tensors
+from ..source import UNKNOWN, Layout, Source, Tensors
 from .answers import Answers
 from .axes import settled
 from .foreign import GRAPH_WANTED, refuse_normalisation
@@ -59,6 +59,8 @@ def assign(source: Source, network: Network, answers: Answers) -> Assigned:
 
 def _assigned(tensors: Tensors, layout: Layout, network: Network, answers: Answers) -> Assigned:
     """One reading of the file's arrays."""
+    if any(said and known and said != known for said, known in _said_and_known(layout, answers)):
+        layout = UNKNOWN  # who wrote them in another order than the format's framework is not that framework
     layout = settled(layout, network, tensors)
     layout = replace(layout, flatten=answers.flatten or layout.flatten)
     pool, to_fill = dict(tensors), places(network)
@@ -67,6 +69,10 @@ def _assigned(tensors: Tensors, layout: Layout, network: Network, answers: Answe
     filled = kernels | coefficients | biases(to_fill, pool, kernels)
     _refuse_rest(network, pool)
     return {name: f.array for name, f in filled.items()}, {name: f.source for name, f in filled.items()}
+
+
+def _said_and_known(layout: Layout, answers: Answers) -> list[tuple[str | None, str | None]]:
+    return [(answers.kernels, layout.kernels), (answers.dense, layout.dense)]
 
 
 def _of_the_nearer(failures: Sequence[WeightsError], network: Network) -> WeightsError:
