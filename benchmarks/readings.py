@@ -28,7 +28,7 @@ from typing import Any
 import lenet_fast
 import numpy as np
 import torch
-from lenet_fast import RBF, Conv5x5, Dense, Model, Network, Preprocess, Subsample2x2, WeightsError, info
+from lenet_fast import RBF, Conv5x5, Dense, Model, Network, Preprocess, Subsample2x2, WeightsError
 from lenet_fast.networks import TEMPLATES
 from lenet_fast.weights.arrays import numpy as npz
 from lenet_fast.weights.build import Wishes
@@ -41,6 +41,8 @@ from torch.nn import functional
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "checking.md", ROOT / "benchmarks" / "results" / "readings.json"
 COUNTS, KINDS, FRESH = (5, 20, 100), ("logits", "probabilities", "labels"), 64
+#: What is kept of a trial; its number and the seed draw the rest again.
+KEPT = ("number", "kind", "images", "tried", "told_apart", "silent", "ended")
 #: Two programs may each be off by that, so readings that are nearer to each other cannot be told apart.
 TOLD_APART = 2 * CLOSE
 
@@ -294,15 +296,11 @@ def main() -> None:
     print(table(rows))
     print(Counter((row["kind"], row["tried"], row["told_apart"], row["ended"]) for row in rows))
     if options.write:
-        RESULTS.write_text(json.dumps({"made by": info(), "trials": [brief(row) for row in rows]}) + "\n")
+        trials = [[row[key] for key in KEPT] for row in rows]
+        RESULTS.write_text(json.dumps({"seed": options.seed, "columns": KEPT, "trials": trials}) + "\n")
         page = PAGE.read_text()
         begin, end = page.index("<!-- table -->"), page.index("<!-- end -->")
         PAGE.write_text(f"{page[:begin]}<!-- table -->\n{table(rows)}\n{page[end:]}")
-
-
-def brief(row: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a trial."""
-    return {key: value for key, value in row.items() if key != "said"}
 
 
 if __name__ == "__main__":
