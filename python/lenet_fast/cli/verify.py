@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..idx import looks_like_idx, parse_idx
-from ..weights.checking.verify import Verdict
+from ..weights.checking.verify import SHOWN, Verdict
 from ..weights.files import File
 from ..weights.loading import verify_file
 from ..weights.saving import checked_path
 from .source import add_options, wishes_of
-
-_SHOWN = 8  # readings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,7 +24,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "verify",
         help="find the network, layout and scaling that give a trainer's outputs",
-        description="Try every network, order of axes and scaling that fits the file, and name the one that reproduces the trainer's outputs or labels for some images. What the options say is not varied.",
+        description="Try every network, order of axes and scaling that fits the file, and name the one that reproduces the trainer's outputs or labels for some images. What the options say is not varied; a network's name leaves its activation and pooling open.",
     )
     parser.add_argument("file", metavar="FILE", help="a model file")
     parser.add_argument("--images", metavar="X", required=True, help="images, .npy or IDX")
@@ -60,7 +58,7 @@ def _progress(done: int, of: int) -> None:
 
 def _table(verdict: Verdict) -> str:
     """The readings that reproduce the outputs, or come nearest."""
-    shown = verdict.findings[:_SHOWN]
+    shown = verdict.findings[:SHOWN]
     lines = [f"{one.error:9.1e}  {'yes' if one.reproduces else 'no':10}  {one}" for one in shown]
     rest = [f"and {verdict.tried - len(shown)} more"] if verdict.tried > len(shown) else []
     return "\n".join([f"{'error':>9}  {'reproduces':10}  reading", *lines, *rest])

@@ -30,6 +30,8 @@ _LEAST = 2.0**-120
 _SUM = 1e-2
 #: Probabilities above it say no more than the label.
 _SURE = 0.999
+#: So many others are wanted: a wrong reading hits one by chance once in a thousand, all five once in 1e15.
+_FEWEST = 5
 _MOST_DECIMALS = 6
 
 
@@ -49,6 +51,8 @@ class Expected:
         What few digits they have: "float16", "bfloat16", "4 decimals"; "" for those that float32 has.
     least
         Probabilities below it count as it.
+    images
+        How many were passed, of which these may be some.
     """
 
     kind: str
@@ -56,6 +60,7 @@ class Expected:
     spread: float = 0.0
     digits: str = ""
     least: float = _LEAST
+    images: int = 0
 
     @classmethod
     def of(cls, outputs: ArrayLike, images: int) -> Expected:
@@ -69,7 +74,7 @@ class Expected:
         if not np.isfinite(given).all():
             raise ArgumentError("expected", "finite outputs", f"{given[~np.isfinite(given)][0]}")
         if given.ndim == 1:
-            return cls("labels", given)
+            return cls("labels", given, images=images)
         kind, digits = _kind(given.astype(np.float64)), _digits(given)
         least = max(_LEAST, _resolution(digits)) if kind == "probabilities" else _LEAST
         values = given.astype(np.float64)
@@ -77,7 +82,7 @@ class Expected:
             values = np.log(np.maximum(values, least))
         if kind == "log-probabilities":
             values = np.maximum(values, np.log(least))
-        return cls(kind, values, float(np.ptp(values)), digits, least)
+        return cls(kind, values, float(np.ptp(values)), digits, least, images)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -88,13 +93,11 @@ class Expected:
 
     def check(self, classes: int) -> None:
         """Refuse outputs of another number of classes."""
-        n = len(self)
+        n, given = self.images, (self.images, *self.values.shape[1:])
         if self.kind == "labels" and classes == 1:
-            raise ArgumentError("expected", f"one output per image, shape ({n}, 1)", f"shape ({n},)")
-        if self.kind != "labels" and self.values.shape[1] != classes:
-            raise ArgumentError(
-                "expected", f"outputs of shape ({n}, {classes}) or labels", f"shape {self.values.shape}"
-            )
+            raise ArgumentError("expected", f"one output per image, shape ({n}, 1)", f"shape {given}")
+        if self.kind != "labels" and given[1] != classes:
+            raise ArgumentError("expected", f"outputs of shape ({n}, {classes}) or labels", f"shape {given}")
 
     def difference(self, scores: NDArray[Any], head: str, temperature: float = 1.0) -> float:
         """The largest difference as a share of the spread, or the share of labels that differ; infinite for NaN."""
@@ -139,7 +142,7 @@ class Expected:
         if self.kind == "scores":
             return ""
         between = (self.values > np.log(self.least)) & (self.values < np.log(_SURE))
-        few = np.count_nonzero(between) < 5
+        few = np.count_nonzero(between) < _FEWEST
         return "probabilities of 0 and 1 alone, which say no more than labels" if few else ""
 
 

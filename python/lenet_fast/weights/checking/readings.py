@@ -52,6 +52,8 @@ class Reading:
         What was assumed, keyword to value; nothing where the file says everything.
     parts
         Of the model.
+    digest
+        The same for the same tensors.
     scalings
         Names of `Preprocess.named` that are open, each with those that make the same of the images; none where the
         scaling is settled.
@@ -59,7 +61,14 @@ class Reading:
 
     words: Mapping[str, str]
     parts: Parts
+    digest: bytes
     scalings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The same for readings that compute the same scores."""
+        network = self.parts.network
+        return network.input, network.layers, network.head == "rbf", self.digest
 
     @property
     def scaled(self) -> list[tuple[Mapping[str, str], Preprocess]]:
@@ -82,14 +91,13 @@ def readings(source: Source, wishes: Wishes, name: str, images: NDArray[Any]) ->
     scalings = scalings_of(images)
     for structure in _structures(source, wishes):
         for answers, parts in _answered(source, structure.wishes, name, failures):
-            own = parts.scaling == Preprocess(background=parts.scaling.background, white=None)
-            is_open = wishes.preprocess is None and own
+            says_nothing = parts.scaling == Preprocess(background=parts.scaling.background, white=None)
+            open_ = scalings if wishes.preprocess is None and says_nothing else {}
             digest = _digest(parts)
             for far, words, network in structure.varied(parts.network):
-                reading = Reading({**words, **answers}, replace(parts, network=network), scalings if is_open else {})
-                key = network.input, network.layers, network.head == "rbf", digest
-                if key not in found or far < found[key][0]:
-                    found[key] = far, reading
+                reading = Reading({**words, **answers}, replace(parts, network=network), digest, open_)
+                if reading.key not in found or far < found[reading.key][0]:
+                    found[reading.key] = far, reading
     if not found and not failures:
         parts_of(source, wishes, name)  # says what these weights are not
     if not found:
@@ -103,7 +111,7 @@ def readings_otherwise(
     """Readings in orders of axes that the format or the names speak against, for a file that was written otherwise."""
     if source.trace is not None or KEY in source.metadata:
         return []
-    seen = {_key(reading) for reading in tried}
+    seen = {reading.key for reading in tried}
     found: dict[tuple[Any, ...], Reading] = {}
     for answered in _orders(source.tensors, wishes.answers):
         try:
@@ -111,8 +119,8 @@ def readings_otherwise(
         except WeightsError:
             continue
         for reading in several:
-            if _key(reading) not in seen:
-                found.setdefault(_key(reading), replace(reading, words={**reading.words, **answered}))
+            if reading.key not in seen:
+                found.setdefault(reading.key, replace(reading, words={**reading.words, **answered}))
     return list(found.values())
 
 
@@ -124,11 +132,6 @@ def _orders(tensors: Tensors, own: Answers) -> Iterator[dict[str, Any]]:
     words = {key: choices for key, choices in open_.items() if choices and getattr(own, key) is None}
     for choices in product(*words.values()):
         yield dict(zip(words, choices, strict=True))
-
-
-def _key(reading: Reading) -> tuple[Any, ...]:
-    network = reading.parts.network
-    return network.input, network.layers, network.head == "rbf", _digest(reading.parts)
 
 
 def scalings_of(images: NDArray[Any]) -> dict[str, tuple[str, ...]]:
@@ -151,7 +154,6 @@ def _are_standardised(images: NDArray[Any]) -> bool:
 
 
 def _digest(parts: Parts) -> bytes:
-    """The same for the same tensors."""
     digest = hashlib.blake2b()
     for name, array in parts.weights.items():
         digest.update(f"{name} {array.shape}".encode())

@@ -27,7 +27,7 @@ from .readings import readings, readings_otherwise
 from .saturation import unseen
 
 #: How many readings are run on all images: of those that nothing rules out, and of the others, to be shown.
-_MOST, _SHOWN = 32, 8
+_MOST, SHOWN = 32, 8
 #: Nearer than this a wrong reading hardly comes.
 _FEW_DIGITS = 1e-2
 
@@ -119,14 +119,19 @@ class Verdict:
 
     def _told(self, model: Model, error: float) -> Model:
         """The model with a card that says what was compared."""
-        kind, n = self.expected.kind, len(self.expected)
-        if kind == "labels":
+        n = len(self.expected)
+        if self.expected.kind == "labels":
             warn(f"check: labels only, of {n:,} images, which a wrong model may give too; pass the trainer's outputs")
             said = f"labels only, {n:,} images"
         else:
-            kind = {"scores": "distances" if model.network.head == "rbf" else "logits"}.get(kind, kind)
-            said = f"{kind} of {n:,} images, largest difference {error:.1e} of their spread"
+            said = f"{self._kind(model)} of {n:,} images, largest difference {error:.1e} of their spread"
         return model.replace(card={**model.card, "checked": said}, calibration=model.calibration)
+
+    def _kind(self, model: Model) -> str:
+        """What the outputs are called."""
+        if self.expected.kind != "scores":
+            return self.expected.kind
+        return "distances" if model.network.head == "rbf" else "logits"
 
 
 def verify(
@@ -151,14 +156,13 @@ def verify(
     if wanted.kind != "labels" and not wanted.spread:
         raise ArgumentError("expected", "outputs that differ", f"{wanted.tells_nothing}", "pass those of other images")
     several = readings(source, wishes, name, pixels)
-    wanted.check(several[0].parts.network.classes)
     left, out = eliminated(several, pixels, wanted, progress)
     if out and not left and (others := readings_otherwise(source, wishes, name, pixels, several)):
         left, more = eliminated(others, pixels, wanted, None)
         out = sorted([*out, *more], key=lambda one: one.error)
     if not left and not out:
         float64.scaled(pixels, several[0].parts.network.input, several[0].scaled[0][1])  # says why they do not fit
-    run = [*left[:_MOST], *out[: max(0, _SHOWN - len(left))]]
+    run = [*left[:_MOST], *out[: max(0, SHOWN - len(left))]]
     found = [_run(candidate, pixels, wanted, name) for candidate in run]
     findings = sorted(_merged(found, pixels), key=lambda finding: (not finding.reproduces, finding.error))
     return Verdict(findings, len(left) + len(out), pixels, wanted)
