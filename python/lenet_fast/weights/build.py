@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -207,21 +207,24 @@ def _kinds(network: Network) -> list[tuple[Any, ...]]:
 
 def _check_keywords(variations: Mapping[str, Any], found: Network) -> None:
     """Refuse a keyword that says otherwise than the network in a file."""
-    own = said_of(found)
-    paddings = [layer.padding for layer in found.layers if isinstance(layer, Conv5x5)]
-    for keyword, value in variations.items():
-        values: Collection[Any] = {curve.kind for curve in own.curves} or {"identity"}
-        if keyword == "pooling":
-            values = own.poolings
-        elif keyword == "slope":
-            values = {curve.slope for curve in own.curves}
-        elif keyword == "padding":
-            value, values = (value, 0) if isinstance(value, int) else tuple(value), [tuple((*paddings, 0)[:2])]
-        if value not in values:
-            told = " or ".join(map(str, values)) or "none"
-            refuse(
-                keyword, f"what is passed, {value}", f"{told} in a file that says everything", f"leave {keyword} out"
-            )
+    own, paddings = said_of(found), [layer.padding for layer in found.layers if isinstance(layer, Conv5x5)]
+    of_file: dict[str, Collection[Any]] = {
+        "activation": {curve.kind for curve in own.curves} or {"identity"},
+        "slope": {curve.slope for curve in own.curves},
+        "pooling": own.poolings,
+        "padding": [tuple((*paddings, 0)[:2])],
+    }
+    passed = {**variations, **({"padding": _pair(variations["padding"])} if "padding" in variations else {})}
+    for keyword, value in passed.items():
+        if value not in of_file[keyword]:
+            told = " or ".join(map(str, of_file[keyword])) or "none"
+            found_there = f"{told} in a file that says everything"
+            refuse(keyword, f"what is passed, {value}", found_there, f"leave {keyword} out")
+
+
+def _pair(padding: int | Sequence[int]) -> tuple[int, ...]:
+    """Of both convolutions, where one number is that of the first."""
+    return (padding, 0) if isinstance(padding, int) else tuple(padding)
 
 
 def _from_tensors(source: Source, wishes: Wishes, preprocess: Preprocess | None) -> Parts:

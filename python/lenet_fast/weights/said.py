@@ -18,6 +18,8 @@ from ..errors import OpenQuestionError, refuse
 from ..network import Conv5x5, Network, Subsample2x2
 from ..operations import ACTIVATIONS
 
+#: The way out where a layer or an operator has other windows.
+WINDOWS = "only 5x5 convolutions with stride 1 and 2x2 pooling with stride 2 are supported"
 _MOST_CURVES = 16
 _CLOSE = 1e-6  # of a slope, which may have been a float32 on its way
 

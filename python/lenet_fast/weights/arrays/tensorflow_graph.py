@@ -13,13 +13,12 @@ import numpy as np
 from ...budget import charge
 from ...errors import refuse, whole
 from ..files import File
-from ..said import Said
+from ..said import WINDOWS, Said
 from .protobuf import FIXED32, LENGTH, Field, fields, varint
 
 _LONGEST_NAME = 1 << 8
 _MOST_NUMBERS = 8
 _POOLS = ("MaxPool", "MaxPoolV2", "AvgPool")
-_WAY_OUT = "only 5x5 convolutions with stride 1 and 2x2 pooling with stride 2 are supported"
 
 
 def said_beside(file: File) -> list[Said]:
@@ -89,7 +88,7 @@ def _check(kind: str, what: str, attributes: dict[str, Field], wanted: int) -> N
     """Refuse windows or strides of another size along rows and columns, wherever these are among the four axes."""
     found = _numbers(attributes[what]) if what in attributes else []
     if found and sorted(found) != [1, 1, wanted, wanted]:
-        refuse(kind, f"{what} {wanted}", f"{found}", _WAY_OUT)
+        refuse(kind, f"{what} {wanted}", f"{found}", WINDOWS)
 
 
 def _numbers(value: Field) -> list[int]:

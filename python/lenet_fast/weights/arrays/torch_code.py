@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ...budget import charge
 from ...errors import refuse
 from ..files import Archive
-from ..said import Said
+from ..said import WINDOWS, Said
 
 _LONGEST = 1 << 20  # bytes; a LeNet's code has ten thousand
 _LONGEST_CALL, _DEEPEST = 1 << 11, 32
@@ -26,7 +26,6 @@ _CALL = re.compile(
 _NUMBER = re.compile(r"\d{1,20}(\.\d{0,40})?(e-?\d{1,3})?")
 _PAIR = re.compile(r"\[(\d{1,4}), (\d{1,4})\]")
 _CONVOLUTIONS = ("conv2d", "convolution")
-_WAY_OUT = "only 5x5 convolutions with stride 1 and 2x2 pooling with stride 2 are supported"
 
 
 def said_in(archive: Archive) -> Said:
@@ -95,7 +94,7 @@ def _check_pair(function: str, what: str, written: list[str], wanted: str) -> No
     """Refuse two numbers that are no such ones; what is no two numbers says nothing."""
     pair = _PAIR.fullmatch(written[0]) if written else None
     if pair and set(pair.groups()) != {wanted}:
-        refuse(function, f"{what} {wanted}", pair[0], _WAY_OUT)
+        refuse(function, f"{what} {wanted}", pair[0], WINDOWS)
 
 
 def _padding(written: list[str]) -> int | None:

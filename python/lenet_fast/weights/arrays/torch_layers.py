@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import refuse
-from ..said import Said
+from ..said import WINDOWS, Said
 from . import pickled_arrays
 from .pickled import Call
 
@@ -49,8 +49,7 @@ def _check(kind: str, state: Mapping[Any, Any]) -> None:
     for key, wanted in _WANTED.get(kind, ()):
         value = tuple(state[key]) if isinstance(state.get(key), list) else state.get(key, wanted[0])
         if value not in wanted:
-            way_out = "only 5x5 convolutions with stride 1 and 2x2 pooling with stride 2 are supported"
-            refuse(kind, f"{key} {wanted[0]}", _SHALLOW.repr(value), way_out)
+            refuse(kind, f"{key} {wanted[0]}", _SHALLOW.repr(value), WINDOWS)
 
 
 def _refuse_slopes_of_their_own(kind: str) -> None:
