@@ -17,6 +17,7 @@ from lenet_fast.weights.arrays import tensorflow
 from lenet_fast.weights.files import File
 from lenet_fast.weights.signatures import is_tensorflow
 from lenet_fast.weights.source import KERAS
+from protobuf_bytes import field, varint
 
 TYPES = {"float32": 1, "float64": 2, "int32": 3, "int64": 9, "float16": 19}
 TESTS = Path(__file__).parents[2]
@@ -38,19 +39,6 @@ def crc32c(data):
             crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
     crc ^= 0xFFFFFFFF
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def varint(value):
-    value, out = value % (1 << 64), b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def field(number, value):
-    if isinstance(value, bytes):
-        return varint(number << 3 | 2) + varint(len(value)) + value
-    return varint(number << 3) + varint(value)
 
 
 def entry(dtype, shape, offset, size, checksum=None, shard=0, extra=b""):
